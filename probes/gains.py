@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
 
 from cockpit.triage.finding import Severity
 
+Number = TypeVar("Number", int, Decimal)
 WINDOW = 300.0
 """Seconds of pairs that are kept: what the slowest threshold looks back on."""
 MINUTE = 60.0
+LONGEST_GAP = 300.0
+"""Seconds between two looks above which their difference says nothing of now."""
 _TOLD = timedelta(minutes=10)
 """How long a restart or a change of role stays a finding."""
 _OUTAGE = timedelta(seconds=30)
@@ -43,6 +48,11 @@ class Window:
         """One counter's gain as a share of another's; None without any, or when not counted."""
         some, every = self.gained.get(part), self.gained.get(whole)
         return some / every if some is not None and every else None
+
+
+def gain_of(before: Number | None, now: Number | None) -> Number | None:
+    """What one counter gained; None: not counted, or it fell since it was reset."""
+    return None if before is None or now is None or now < before else now - before
 
 
 def gains(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:

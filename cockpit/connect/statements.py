@@ -46,15 +46,15 @@ PROTECTED_POSTGRES = """
   a.pid <> pg_backend_pid()
   AND coalesce(a.usename, '') NOT IN ('rdsadmin', 'rdsrepladmin', 'rdswriteforwarduser',
       'rdsproxyadmin')
-  AND coalesce(a.backend_type, 'client backend') IN ('client backend', 'parallel worker',
-      'autovacuum worker')
+  AND coalesce(a.backend_type, 'client backend') IN ('client backend', 'autovacuum worker')
   AND a.application_name NOT IN ('incident-cockpit', 'pg_dump', 'pg_dumpall', 'pg_basebackup')
   AND coalesce(a.wait_event, '') <> 'SyncRep'
   AND NOT (a.backend_type = 'autovacuum worker' AND a.query LIKE '%%to prevent wraparound%%')
 """
 """True for a row `a` of pg_stat_activity that may be signalled at all: who works for clients may,
-replication under whatever name a version gives it may not. Neither may a commit that waits for its
-synchronous standby: it is done, and its client would be told so while no standby has it.
+replication under whatever name a version gives it may not, nor may a parallel worker: the statement
+and the session are its leader's. Neither may a commit that waits for its synchronous standby: it is
+done, and its client would be told so while no standby has it.
 """
 
 IDLE_OF_CLIENT = f"""

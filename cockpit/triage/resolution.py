@@ -9,6 +9,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from cockpit.triage.board import Board, OpenFinding
+from cockpit.triage.names import plain_name
 from cockpit.triage.probe import Seen
 from cockpit.triage.target import Target
 from cockpit.units import count
@@ -108,7 +109,7 @@ def _name(host: str, url: str) -> str:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return host.rstrip(".").lower()
+        return plain_name(host)
     return ""
 
 

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from probes.gains import Pair, kept, still_told
+from probes.gains import LONGEST_GAP, Pair, gain_of, kept, still_told
 
 TOO_LARGE, SETS = "store_too_large", "cmd_set"
 _LEAST_FLUSHED = 100
 """Items below which a flush is nobody's outage."""
 _LEAST_LOOKUPS = 50
 """Look-ups between two looks below which a hit share says nothing."""
-_LONGEST_GAP = 300.0
 _SLACK = 5.0
 """Seconds by which two clocks may differ when an uptime is compared with the time between looks."""
 
@@ -199,7 +198,7 @@ def since(before: MemcachedHealth, now: MemcachedHealth) -> MemcachedHealth:
         # a configuration endpoint leads to its nodes in turn: one that ran all the while is another
         restarted = now.at if now.uptime_s <= seconds + _SLACK else None
         return replace(now, restarted=restarted, earlier_hits=before.earlier_hits)
-    rates = _rates(before.counts, now.counts, seconds) if 0 < seconds <= _LONGEST_GAP else None
+    rates = _rates(before.counts, now.counts, seconds) if 0 < seconds <= LONGEST_GAP else None
     hits = before.earlier_hits
     if hits is None and rates is not None:
         hits = rates.hit_share
@@ -210,7 +209,7 @@ def since(before: MemcachedHealth, now: MemcachedHealth) -> MemcachedHealth:
 
 def _emptied(before: MemcachedHealth, now: MemcachedHealth) -> MemcachedHealth:
     items = before.items or 0
-    if _gain(before.counts.flushes, now.counts.flushes) and items >= _LEAST_FLUSHED:
+    if gain_of(before.counts.flushes, now.counts.flushes) and items >= _LEAST_FLUSHED:
         return replace(now, flushed=now.at, flushed_items=items)
     told = still_told(before.flushed, now.at)
     return replace(now, flushed=told, flushed_items=before.flushed_items if told else 0)
@@ -220,11 +219,11 @@ def _refused(before: MemcachedHealth, now: MemcachedHealth, seconds: float) -> M
     """With the writes of this look added; begun anew when a counter was reset."""
     names = {TOO_LARGE: "too_large", SETS: "sets"}
     gained = {
-        name: _gain(getattr(before.counts, each), getattr(now.counts, each))
+        name: gain_of(getattr(before.counts, each), getattr(now.counts, each))
         for name, each in names.items()
     }
     known = {name: gain for name, gain in gained.items() if gain is not None}
-    if len(known) < len(names) or not 0 < seconds <= _LONGEST_GAP:
+    if len(known) < len(names) or not 0 < seconds <= LONGEST_GAP:
         return now
     pair = Pair(at=now.at, seconds=seconds, gained=known)
     return replace(now, pairs=(*kept(before.pairs, now.at), pair))
@@ -232,10 +231,10 @@ def _refused(before: MemcachedHealth, now: MemcachedHealth, seconds: float) -> M
 
 def _rates(before: Counts, now: Counts, seconds: float) -> MemcachedRates:
     def per_s(name: str) -> float | None:
-        gained = _gain(getattr(before, name), getattr(now, name))
+        gained = gain_of(getattr(before, name), getattr(now, name))
         return None if gained is None else gained / seconds
 
-    hits, misses = _gain(before.hits, now.hits), _gain(before.misses, now.misses)
+    hits, misses = gain_of(before.hits, now.hits), gain_of(before.misses, now.misses)
     lookups = None if hits is None or misses is None else hits + misses
     return MemcachedRates(
         seconds=seconds,
@@ -251,11 +250,6 @@ def _rates(before: Counts, now: Counts, seconds: float) -> MemcachedRates:
         hit_share=hits / lookups if hits is not None and (lookups or 0) >= _LEAST_LOOKUPS
         and lookups else None,
     )  # fmt: skip
-
-
-def _gain(before: int | None, now: int | None) -> int | None:
-    """What was added; None when unknown or when the counter went down (`stats reset`)."""
-    return None if before is None or now is None or now < before else now - before
 
 
 def _int(stats: Mapping[str, str], name: str) -> int | None:

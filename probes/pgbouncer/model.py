@@ -11,8 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from cockpit.triage.finding import Thresholds
-
-_LONGEST_GAP = 300.0
+from probes.gains import LONGEST_GAP, gain_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +212,7 @@ def holders(clients: list[SocketRow], servers: list[SocketRow]) -> tuple[Holder,
 def since(before: PgBouncerPools, now: PgBouncerPools) -> PgBouncerPools:
     """The new look with rates; none over a restart, since counters began anew."""
     seconds = (now.at - before.at).total_seconds()
-    if not 0 < seconds <= _LONGEST_GAP:
+    if not 0 < seconds <= LONGEST_GAP:
         return now
     earlier = {row.database: row for row in before.stats}
     rates = []
@@ -230,6 +229,5 @@ def since(before: PgBouncerPools, now: PgBouncerPools) -> PgBouncerPools:
 
 
 def _gain(before: StatsRow | None, now: StatsRow, name: str) -> float | None:
-    was = getattr(before, name, None)
-    value = getattr(now, name)
-    return None if was is None or value is None or value < was else float(value - was)
+    gain: Decimal | None = gain_of(getattr(before, name, None), getattr(now, name))
+    return None if gain is None else float(gain)

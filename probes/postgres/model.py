@@ -17,7 +17,7 @@ Row = TypeVar("Row")
 
 GRANT = "GRANT pg_monitor TO {role};"
 PROTECTED_USERS = frozenset({"rdsadmin", "rdsrepladmin", "rdswriteforwarduser", "rdsproxyadmin"})
-ENDABLE_TYPES = frozenset({"client backend", "parallel worker", "autovacuum worker"})
+ENDABLE_TYPES = frozenset({"client backend", "autovacuum worker"})
 """Who works for clients: every other kind of process, also one of a later version, is spared."""
 _REPLICATION = ("walsender", "walreceiver", "logical replication", "slotsync")
 _BACKUPS = ("pg_dump", "pg_dumpall", "pg_basebackup")
@@ -60,6 +60,8 @@ class Session:
         """Why it is never ended from here; empty when it may be."""
         if self.usename in PROTECTED_USERS:
             return "protected"
+        if self.backend_type == "parallel worker":
+            return "works for its leader"  # whose statement ends with it, and whose session stays
         if self.backend_type is not None and self.backend_type not in ENDABLE_TYPES:
             replicates = self.backend_type.startswith(_REPLICATION)
             return "replication" if replicates else "server process"

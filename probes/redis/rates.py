@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from probes.gains import Pair, still_told
+from probes.gains import LONGEST_GAP, Pair, gain_of, still_told
 from probes.redis.model import RedisHealth, RedisRates, Stats
 from probes.redis.tally import flushes, gained, recent
 
 _SLACK = 5.0
 """Seconds by which two clocks may differ when an uptime is compared with the time between looks."""
-_LONGEST_GAP = 300.0
 _LEAST_FLUSHED = 100
 """Keys below which a flush is nobody's outage."""
 _LEAST_LOOKUPS = 50
@@ -52,7 +51,7 @@ def _ended(before: RedisHealth, now: RedisHealth) -> RedisHealth:
     )
     seconds = (now.at - before.at).total_seconds()
     added = gained(before.tally, now.tally)
-    if added is None or not 0 < seconds <= _LONGEST_GAP:
+    if added is None or not 0 < seconds <= LONGEST_GAP:
         return now
     gone = before.keys - now.keys
     if (by := flushes(added)) and gone >= max(_LEAST_FLUSHED, before.keys / 2):
@@ -93,17 +92,17 @@ def _down_seen(before: RedisHealth, now: RedisHealth) -> datetime | None:
 def _rates(before: Stats, now: Stats, seconds: float) -> RedisRates | None:
     if seconds <= 0:
         return None
-    hits, misses = _gain(before.hits, now.hits), _gain(before.misses, now.misses)
+    hits, misses = gain_of(before.hits, now.hits), gain_of(before.misses, now.misses)
     lookups = None if hits is None or misses is None else hits + misses
     cpu = None if before.cpu_s is None or now.cpu_s is None else now.cpu_s - before.cpu_s
     return RedisRates(
         seconds=seconds,
-        evicted=_per(_gain(before.evicted, now.evicted), seconds),
-        rejected=_per(_gain(before.rejected_connections, now.rejected_connections), seconds),
-        connections=_per(_gain(before.connections, now.connections), seconds),
-        commands=_per(_gain(before.commands, now.commands), seconds),
-        oom_errors=_per(_gain(before.oom_errors, now.oom_errors), seconds),
-        full_syncs=_per(_gain(before.full_syncs, now.full_syncs), seconds),
+        evicted=_per(gain_of(before.evicted, now.evicted), seconds),
+        rejected=_per(gain_of(before.rejected_connections, now.rejected_connections), seconds),
+        connections=_per(gain_of(before.connections, now.connections), seconds),
+        commands=_per(gain_of(before.commands, now.commands), seconds),
+        oom_errors=_per(gain_of(before.oom_errors, now.oom_errors), seconds),
+        full_syncs=_per(gain_of(before.full_syncs, now.full_syncs), seconds),
         cpu=None if cpu is None or cpu < 0 else cpu / seconds,
         hit_share=hits / lookups if hits is not None and lookups and _enough(lookups) else None,
     )
@@ -111,11 +110,6 @@ def _rates(before: Stats, now: Stats, seconds: float) -> RedisRates | None:
 
 def _enough(lookups: int) -> bool:
     return lookups >= _LEAST_LOOKUPS
-
-
-def _gain(before: int | None, now: int | None) -> int | None:
-    """What was added; None when unknown or when the counter went down (it was reset)."""
-    return None if before is None or now is None or now < before else now - before
 
 
 def _per(gain: int | None, seconds: float) -> float | None:

@@ -19,6 +19,7 @@ from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
+from probes.postgres.model import offers
 from probes.postgres.sessions_model import PostgresSessions
 from tests.servers.private import (
     SUPER,
@@ -156,7 +157,7 @@ async def test_a_worker_that_applies_for_a_subscription_is_spared_by_offer_and_g
         workers = [
             each
             for each in looks.sessions
-            if each.backend_type not in {"client backend", "autovacuum worker", "parallel worker"}
+            if each.backend_type not in {"client backend", "autovacuum worker"}
         ]
         acts = await open_postgres_acts(pg_settings(server))
         for worker in workers:
@@ -204,3 +205,37 @@ async def test_a_backend_that_crashes_takes_all_sessions_with_it_and_is_told(
     assert [(change.kind, change.at) for change in seen.changes] == [
         ("postgres.restart", after.pulse.server.born)
     ]
+
+
+async def test_a_parallel_statement_is_ended_at_its_leader(server: postgres.PostgresServer) -> None:
+    """A worker that is ended takes the whole statement along, with an error that names no session."""
+    server.execute(
+        "CREATE TABLE wide AS SELECT i FROM generate_series(1, 400) AS i",
+        "ALTER TABLE wide SET (parallel_workers = 2)",
+        "GRANT SELECT ON wide TO app",
+    )
+    async with Crowd(server) as crowd:
+        leader = await crowd.open("report", autocommit=True)
+        for name in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
+            await leader.execute(f"SET {name} = 0")
+        await leader.execute("SET parallel_leader_participation = off")  # else it takes all pages
+        slow = "SELECT count(*) FROM wide WHERE pg_sleep(0.5) IS NOT NULL"
+        crowd.tasks.append(asyncio.create_task(leader.execute(slow)))
+        seen = await until(
+            lambda: sessions(server),
+            lambda each: any(one.backend_type == "parallel worker" for one in each.sessions),
+        )
+        workers = [one for one in seen.sessions if one.backend_type == "parallel worker"]
+        own = next(one for one in seen.sessions if one.pid == leader.info.backend_pid)
+        acts = await open_postgres_acts(pg_settings(server))
+        pid = workers[0].pid
+        worker = {"pid": pid, "backend_start": started(server, pid)}
+        with pytest.raises(Refused):
+            await acts.run("cancel_backend", worker)
+        (offered, *_) = offers(own)
+        done = await acts.run(offered.call, offered.args)
+        await acts.close()
+    server.execute("DROP TABLE wide")
+
+    assert [offers(each) for each in workers] == [()] * len(workers)
+    assert done["done"]
