@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 from cockpit import text
 from cockpit.secret_shapes import MASK as MASK
-from cockpit.secret_shapes import named_secret, without_shapes
+from cockpit.secret_shapes import may_have_shapes, named_secret, without_shapes
 
 _SHORTEST = 4
 _SHORTEST_BASE64 = 6
@@ -46,7 +46,10 @@ class Masker:
 
     def mask(self, content: str) -> str:
         """The text without any known secret, nor what looks like one."""
-        return without_shapes(_SIGNED.sub(rf"\1{MASK}", self.without_known(content)))
+        content = self.without_known(content)
+        if not may_have_shapes(content):  # what signs has one of its words too
+            return content
+        return without_shapes(_SIGNED.sub(rf"\1{MASK}", content))
 
     def without_known(self, content: str) -> str:
         """The text without any known secret, the longest values first."""

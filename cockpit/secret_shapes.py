@@ -30,9 +30,15 @@ _ESCAPES = r"\\{0,31}"
 _END = r"(?P=escapes)(?P=quote)"
 _HINT = re.compile(
     r"(?i)://|%3a%2f%2f|passw|passphrase|pwd|secret|token|key|credential|authorization|cookie"
-    r"|signature|sig(?:=|%3d)|auth(?:=|%3d)|jwt|sas(?:=|%3d)|session|bearer|basic"
+    r"|signature|sig(?:=|%3d)|auth|jwt|sas(?:=|%3d)|session[-_]?id|bearer|basic"
 )
 """What every shape below has in it: most texts have none of it, and cost one search."""
+_HINTS = (
+    "://", "%3a%2f%2f", "passw", "passphrase", "pwd", "secret", "token", "key", "credential",
+    "auth", "cookie", "signature", "sig=", "sig%3d", "jwt", "sas=",
+    "sas%3d", "sessionid", "session-id", "session_id", "bearer", "basic",
+)  # fmt: skip
+"""The same for texts of ASCII alone, where a search for each is ten times faster."""
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)(https?://)[^\s/?#\"'<>\\]+@"), rf"\1{MASK}@"),
     (re.compile(r"(://)[^\s/?#@\"'<>\\:]*:[^\s/?#\"'<>\\]+@"), rf"\1{MASK}@"),
@@ -72,11 +78,19 @@ _WEAK = 8
 
 def without_shapes(content: str) -> str:
     """The text with what stands in the place of a secret as `•••`."""
-    if _HINT.search(content) is None:
+    if not may_have_shapes(content):
         return content
     for shape, put in _SHAPES:
         content = shape.sub(put, content)
     return content
+
+
+def may_have_shapes(content: str) -> bool:
+    """False when nothing in the text looks like a secret; True when it must be looked through."""
+    if not content.isascii():  # other letters are alike without their case: ſ and s
+        return _HINT.search(content) is not None
+    lower = content.lower()
+    return any(hint in lower for hint in _HINTS)
 
 
 def named_secret(name: str) -> bool:

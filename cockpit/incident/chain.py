@@ -9,10 +9,9 @@ Source: RFC 8785 (canonical JSON), FIPS 180-4 (SHA-256). Pure: no file, no clock
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -257,29 +256,82 @@ def verify(lines: Iterable[str], head: str = "") -> Verdict:
     Works on the lines of a `jsonl` export as well as on those of the store. `head` may be
     shortened to `SHORTEST_HEAD` digits.
     """
-    stored = [text for text in lines if text.strip()]
-    checked, fault = _chained(stored)
-    redactions = _redactions([*checked, *_readable(stored[len(checked) :])])
-    bodies = _bodies_fault(checked, redactions)
-    if bodies is not None:
-        checked, fault = checked[: bodies.place - 1], bodies
-    wanted = head.strip().lower()
-    anchor = None
-    for entry in checked if len(wanted) >= SHORTEST_HEAD else ():
-        anchor = entry.seq if entry.digest.startswith(wanted) else anchor
-    if fault is None and wanted and anchor is None:
-        why = "no entry has the given head digest: the journal was cut or rewritten"
-        fault = ChainFault(len(stored) + 1, why)
-    return Verdict(
-        entries=len(checked),
-        head=checked[-1].digest if checked else "",
-        fault=fault,
-        anchor=anchor,
-        redactions=tuple(
-            Redaction(entry.seq, redactions[entry.seq]) for entry in checked if entry.redacted
-        ),
-        old=sum(entry.format == 1 for entry in checked),
-    )
+    examined = Examination()
+    for text in lines:
+        examined.take(text)
+    return examined.verdict(head)
+
+
+class Examination:
+    """Reads the lines of a journal once, one after the other, and keeps none of them."""
+
+    def __init__(self, *, quickly: bool = False) -> None:
+        """`quickly`: a line that is to the octet what was hashed is not made canonical again."""
+        self._read = parse_stored if quickly else lambda text: (parse_line(text), False)
+        self._lines = 0
+        self._fault: ChainFault | None = None
+        self._last: Entry | None = None
+        self._digests: list[str] = []
+        """Of the entries that hold, from the first on."""
+        self._old = 0
+        self._bare: set[int] = set()
+        """Those of them that have no body."""
+        self._redactions: dict[int, Entry] = {}
+
+    def take(self, text: str) -> Entry | None:
+        """One more line; gives its entry, also behind the first fault. None: it is none."""
+        if not text.strip():
+            return None
+        self._lines += 1
+        try:
+            entry, proved = self._read(text)
+        except BadEntry as problem:
+            self._fault = self._fault or ChainFault(self._lines, problem.message)
+            return None
+        self._note_redaction(entry)
+        if self._fault is not None:
+            return entry  # it proves nothing, but may say why a body is gone
+        wrong = _misplaced(entry, self._lines, before=self._last)
+        wrong = wrong or ("" if proved else fault_of(entry))
+        if wrong:
+            self._fault = ChainFault(self._lines, wrong)
+            return entry
+        self._last = entry
+        self._digests.append(entry.digest)
+        self._old += entry.format == 1
+        if entry.redacted:
+            self._bare.add(entry.seq)
+        return entry
+
+    def verdict(self, head: str = "") -> Verdict:
+        """What was found in all that was taken. `head`: as `verify` takes it."""
+        bodies = _bodies_fault(self._bare, self._redactions, len(self._digests))
+        fault = bodies or self._fault
+        holds = self._digests if bodies is None else self._digests[: bodies.place - 1]
+        wanted = head.strip().lower()
+        anchor = None
+        for seq, digest in enumerate(holds if len(wanted) >= SHORTEST_HEAD else (), start=1):
+            anchor = seq if digest.startswith(wanted) else anchor
+        if fault is None and wanted and anchor is None:
+            why = "no entry has the given head digest: the journal was cut or rewritten"
+            fault = ChainFault(self._lines + 1, why)
+        return Verdict(
+            entries=len(holds),
+            head=holds[-1] if holds else "",
+            fault=fault,
+            anchor=anchor,
+            redactions=tuple(
+                Redaction(seq, self._redactions[seq])
+                for seq in sorted(self._bare)
+                if seq <= len(holds)
+            ),
+            old=min(self._old, len(holds)),
+        )
+
+    def _note_redaction(self, entry: Entry) -> None:
+        named = names(entry, "redacts")
+        if entry.kind is EntryKind.REDACTION and 0 < named < entry.seq:
+            self._redactions.setdefault(named, entry)
 
 
 def fault_among(entries: Sequence[Entry], proved: Sequence[bool]) -> ChainFault | None:
@@ -295,34 +347,9 @@ def fault_among(entries: Sequence[Entry], proved: Sequence[bool]) -> ChainFault 
             fault = ChainFault(place, wrong)
             break
         before = entry
-    holds = entries if fault is None else entries[: fault.place - 1]
-    return _bodies_fault(holds, _redactions(entries)) or fault
-
-
-def _chained(stored: Sequence[str]) -> tuple[list[Entry], ChainFault | None]:
-    """The entries that hold, from the first on, and why the next one does not."""
-    checked: list[Entry] = []
-    for place, text in enumerate(stored, start=1):
-        try:
-            checked.append(_checked(text, place, before=checked[-1] if checked else None))
-        except BadEntry as problem:
-            return checked, ChainFault(place, problem.message)
-    return checked, None
-
-
-def _readable(lines: Iterable[str]) -> Iterator[Entry]:
-    """What stands behind the first fault: it proves nothing, but may say why a body is gone."""
-    for text in lines:
-        with contextlib.suppress(BadEntry):
-            yield parse_line(text)
-
-
-def _checked(text: str, place: int, *, before: Entry | None) -> Entry:
-    entry = parse_line(text)
-    wrong = _misplaced(entry, place, before=before) or fault_of(entry)
-    if wrong:
-        raise BadEntry(wrong)
-    return entry
+    holds = len(entries) if fault is None else fault.place - 1
+    bare = {entry.seq for entry in entries[:holds] if entry.redacted}
+    return _bodies_fault(bare, _redactions(entries), holds) or fault
 
 
 def _misplaced(entry: Entry, place: int, *, before: Entry | None) -> str:
@@ -346,11 +373,17 @@ def _redactions(entries: Iterable[Entry]) -> dict[int, Entry]:
     return found
 
 
-def _bodies_fault(entries: Iterable[Entry], redactions: Mapping[int, Entry]) -> ChainFault | None:
-    for entry in entries:
-        by = redactions.get(entry.seq)
-        if entry.redacted and by is None:
-            return ChainFault(entry.seq, "its text and data are missing, and no redaction names it")
-        if by is not None and not entry.redacted:
-            return ChainFault(entry.seq, f"was redacted by entry {by.seq}, but its text is there")
-    return None
+def _bodies_fault(
+    bare: Collection[int], redactions: Mapping[int, Entry], holds: int
+) -> ChainFault | None:
+    """The first of the entries that hold whose body is gone unsaid, or there though it is said to
+    be gone. `bare`: those without one.
+    """
+    unsaid = min((seq for seq in bare if seq not in redactions), default=holds + 1)
+    there = min((seq for seq in redactions if seq not in bare), default=holds + 1)
+    if min(unsaid, there) > holds:
+        return None
+    if unsaid < there:
+        return ChainFault(unsaid, "its text and data are missing, and no redaction names it")
+    by = redactions[there]
+    return ChainFault(there, f"was redacted by entry {by.seq}, but its text is there")

@@ -94,6 +94,15 @@ class Summary:
         return self.state.open and not self.damage
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An incident that is only read, and how it is stored."""
+
+    incident: Incident
+    stored: StoredJournal
+    verdict: chain.Verdict
+
+
 class Incidents:
     """The journals of one folder, one file an incident."""
 
@@ -169,11 +178,16 @@ class Incidents:
 
     def read(self, name: str = "") -> Incident:
         """An incident as it is stored now, without following it. Raises as `resume` does."""
+        return self.examined(name).incident
+
+    def examined(self, name: str = "") -> Examined:
+        """The same with its stored lines and whether they hold, read once. Raises as `resume`."""
         name = self.find(name)
         author = Author.here("", Role.TRIAGE)
         follower = Follower(self.path(name), last=0, bring=lambda entries: None)
         stored = self.stored(name)
-        entries = readable(stored.lines)
+        examined = chain.Examination(quickly=True)
+        entries = _in_order(entry for line in stored.lines if (entry := examined.take(line)))
         incident = Incident(
             name,
             author,
@@ -184,7 +198,7 @@ class Incidents:
         )
         incident.troubles = stored.troubles(incident.entries)
         incident.waiting = waiting(stored.letters)
-        return incident
+        return Examined(incident, stored, examined.verdict())
 
     def lines(self, name: str) -> tuple[str, ...]:
         """The stored lines of an incident, also those that are no entries.
@@ -411,12 +425,13 @@ def _is_short_for(ends: str, name: str) -> bool:
 
 def readable(lines: Iterable[str]) -> list[Entry]:
     """The entries among the lines, each seq once; lines that are none are for `verify` to tell."""
+    examined = chain.Examination(quickly=True)
+    return _in_order(entry for line in lines if (entry := examined.take(line)))
+
+
+def _in_order(entries: Iterable[Entry]) -> list[Entry]:
     found: dict[int, Entry] = {}
-    for text in lines:
-        try:
-            entry = chain.parse_line(text)
-        except BadEntry:
-            continue
+    for entry in entries:
         found.setdefault(entry.seq, entry)
     return [found[seq] for seq in sorted(found)]
 

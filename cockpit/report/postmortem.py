@@ -7,7 +7,7 @@ says so.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 FORMATS = ("md", "json", "jsonl")
 SCHEMA = "cockpit.export/1"
 NOTHING_AROUND = Around()
+_PIECE = 65_536
+_DUMPS = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Recorded(Protocol):
@@ -58,11 +60,37 @@ def render(
     around: Around = NOTHING_AROUND,
     at: datetime | None = None,
 ) -> str:
-    """The report as text that ends with a line break.
+    """The report as text that ends with a line break; see `pieces`."""
+    verdict = chain.verify(lines) if lines else None
+    return "".join(
+        pieces(
+            incident,
+            format=format,
+            blameless=blameless,
+            lines=lines,
+            verdict=verdict,
+            around=around,
+            at=at,
+        )
+    )
 
-    `lines` are the stored lines when they may differ from the entries, `around` is what is stored
-    beside them; `at` the time of the export, None: now. Raises `Misconfigured` for an unknown
-    format, and for a blameless `jsonl`, which could not be verified.
+
+def pieces(
+    incident: Recorded,
+    *,
+    format: str = "md",  # noqa: A002  (the word that people type)
+    blameless: bool = False,
+    lines: Sequence[str] = (),
+    verdict: chain.Verdict | None = None,
+    around: Around = NOTHING_AROUND,
+    at: datetime | None = None,
+) -> Iterator[str]:
+    """The report in pieces of whole lines: that of a long incident is never in memory as one text.
+
+    `lines` are the stored lines when they may differ from the entries, `verdict` says whether they
+    hold (None: work it out from the entries), `around` is what is stored beside them; `at` the
+    time of the export, None: now. Raises `Misconfigured` for an unknown format, and for a blameless
+    `jsonl`, which could not be verified.
     """
     if format not in FORMATS:
         raise Misconfigured(f"unknown format {format!r}", hint=f"one of {', '.join(FORMATS)}")
@@ -72,12 +100,30 @@ def render(
             raise Misconfigured(
                 "jsonl is the journal itself: without names it cannot hold", hint=hint
             )
-        return "".join(text + "\n" for text in lines or map(chain.line, incident.entries))
-    story = gather(incident.id, incident.entries, lines=lines, at=at)
+        return (text + "\n" for text in lines or map(chain.line, incident.entries))
+    story = gather(incident.id, incident.entries, verdict=verdict, at=at)
     if blameless:
         story = _without_names(story, roles_of(story.entries))
     text = _markdown(story, around) if format == "md" else _json(story, around)
-    return MASKER.mask(text)
+    return map(_masked, _whole_lines(text))
+
+
+def _masked(piece: str) -> str:
+    """A line at a time: most have nothing that looks like a secret, and cost one search."""
+    return "".join(map(MASKER.mask, piece.splitlines(keepends=True)))
+
+
+def _whole_lines(text: Iterable[str]) -> Iterator[str]:
+    """Larger pieces that end with a line: no value goes over one, so none is masked in part."""
+    kept: list[str] = []
+    size = 0
+    for piece in text:
+        if size >= _PIECE and (kept[-1].endswith("\n") or piece.startswith(",\n")):
+            yield "".join(kept)
+            kept, size = [], 0
+        kept.append(piece)
+        size += len(piece)
+    yield "".join(kept)
 
 
 def _without_names(story: Story, roles: Roles) -> Story:
@@ -91,9 +137,9 @@ def _without_names(story: Story, roles: Roles) -> Story:
     return replace(bare, verdict=story.verdict, actions=actions, blameless=True)
 
 
-def _markdown(story: Story, around: Around) -> str:
+def _markdown(story: Story, around: Around) -> Iterator[str]:
     template = _templates().get_template("postmortem.md.j2")
-    return template.render(
+    return template.generate(
         story=story, state=story.state, around=around, limits=chain.LIMITS, notice=NOTICE
     )
 
@@ -129,7 +175,7 @@ def _clock(moment: datetime | None) -> str:
     return "" if moment is None else clock.stamp(moment)[11:19]
 
 
-def _json(story: Story, around: Around) -> str:
+def _json(story: Story, around: Around) -> Iterator[str]:
     state, verdict = story.state, story.verdict
     fault = verdict.fault
     document: dict[str, Any] = {
@@ -149,8 +195,8 @@ def _json(story: Story, around: Around) -> str:
         "milestones": [_milestone(one) for one in story.metrics.milestones],
         "metrics": [_metric(one) for one in story.metrics.metrics],
         "violations": list(story.metrics.violations),
-        "timeline": [_row(row) for row in story.rows],
-        "findings": [_trouble(one) for one in story.findings],
+        "timeline": map(_row, story.rows),
+        "findings": map(_trouble, story.findings),
         "steps": [
             {
                 "seq": act.seq,
@@ -167,7 +213,7 @@ def _json(story: Story, around: Around) -> str:
             {"seq": one.seq, "text": one.text, "owner": one.owner, "due": one.due}
             for one in story.actions
         ],
-        "not_examined": [_trouble(one) for one in story.blind],
+        "not_examined": map(_trouble, story.blind),
         "journal": {
             "head": verdict.head,
             "holds": verdict.holds,
@@ -178,10 +224,34 @@ def _json(story: Story, around: Around) -> str:
             "troubles": list(around.troubles),
             "waiting": [] if story.blameless else list(around.waiting),
             "outputs": [_output(one, story, around) for one in around.outputs],
-            "entries": [to_json(entry) for entry in story.entries],
+            "entries": map(to_json, story.entries),
         },
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    yield from _object(document, "")
+    yield "\n"
+
+
+def _object(members: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """An object with a line a member, and a line each of what may be many: nothing is gathered."""
+    before = "{\n"
+    for name, value in members.items():
+        yield f"{before}{indent}  {_DUMPS(name)}: "
+        before = ",\n"
+        if isinstance(value, map):
+            yield from _array(value, indent + "  ")
+        elif isinstance(value, Mapping):
+            yield from _object(value, indent + "  ")
+        else:
+            yield _DUMPS(value)
+    yield f"\n{indent}}}"
+
+
+def _array(members: Iterable[Any], indent: str) -> Iterator[str]:
+    before = "[\n"
+    for each in members:
+        yield f"{before}{indent}  {_DUMPS(each)}"
+        before = ",\n"
+    yield "[]" if before == "[\n" else f"\n{indent}]"
 
 
 def _output(one: Output, story: Story, around: Around) -> dict[str, Any]:

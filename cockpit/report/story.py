@@ -6,7 +6,7 @@ What the journal does not know is None or empty here, and an explicit blank in t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -95,17 +95,19 @@ class Story:
 
 
 def gather(
-    name: str, entries: Sequence[Entry], *, lines: Iterable[str] = (), at: datetime | None = None
+    name: str,
+    entries: Sequence[Entry],
+    *,
+    verdict: chain.Verdict | None = None,
+    at: datetime | None = None,
 ) -> Story:
     """The story of an incident.
 
-    `lines` are the stored lines to verify, when they may differ from the entries. `at` is the
-    time of the export; None: now.
+    `verdict`: of the stored lines, None: of the entries. `at` is the time of the export; None: now.
     """
     rows = timeline(entries)
     texts = {row.seq: row.text for row in rows}
     notes = [row.text for row in rows if row.kind is EntryKind.NOTE]
-    stored = tuple(lines) or tuple(chain.line(entry) for entry in entries)
     return Story(
         id=name,
         state=fold(entries),
@@ -125,7 +127,7 @@ def gather(
         well=_said(notes, "well"),
         badly=_said(notes, "badly", "bad"),
         luckily=_said(notes, "luckily", "lucky", "luck"),
-        verdict=chain.verify(stored),
+        verdict=verdict or chain.verify(map(chain.line, entries)),
     )
 
 
@@ -145,33 +147,31 @@ def _troubles(
     What a resumed cockpit opens once more is still the same span.
     """
     found: list[Trouble] = []
-    running: dict[tuple[str, str, str], int] = {}
+    running: dict[tuple[str, str], dict[str, int]] = {}
     for entry in entries:
+        if entry.kind is not opens and entry.kind is not closes:
+            continue
         name = _text(entry, "code") or _text(entry, "probe")
         subject = REDACTED if entry.redacted else _text(entry, "subject")
-        identity = (entry.target, name, subject)
-        if entry.kind is opens and identity not in running:
-            running[identity] = len(found)
+        alike = running.setdefault((entry.target, name), {})
+        if entry.kind is opens and subject not in alike:
+            alike[subject] = len(found)
             found.append(_trouble(entry, name, texts[entry.seq]))
         elif entry.kind is closes:
-            ended = _ended(running, identity)
+            ended = _ended(alike, subject)
             if ended is not None:
-                place = running.pop(ended)
+                place = alike.pop(ended)
                 found[place] = replace(found[place], until=entry.when)
     return tuple(found)
 
 
-def _ended(
-    running: Iterable[tuple[str, str, str]], identity: tuple[str, str, str]
-) -> tuple[str, str, str] | None:
-    """What runs and is ended by this. Where a redaction took the subject of either, it is the only
-    one that it can be.
+def _ended(running: Collection[str], subject: str) -> str | None:
+    """Which of the subjects that run is ended by this. Where a redaction took either, it is the
+    only one that it can be.
     """
-    alike = [one for one in running if one[:2] == identity[:2]]
-    if identity in alike:
-        return identity
-    if identity[2] != REDACTED:
-        alike = [one for one in alike if one[2] == REDACTED]
+    if subject in running:
+        return subject
+    alike = [one for one in running if subject == REDACTED or one == REDACTED]
     return alike[0] if len(alike) == 1 else None
 
 

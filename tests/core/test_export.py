@@ -16,11 +16,11 @@ from markdown_it import MarkdownIt
 
 from cockpit.errors import Misconfigured
 from cockpit.incident import chain
-from cockpit.incident.entry import Entry, EntryKind
+from cockpit.incident.entry import REDACTED, Entry, EntryKind
 from cockpit.redact import MASKER
 from cockpit.report.markdown import code, escaped
-from cockpit.report.postmortem import render, schema
-from cockpit.report.story import gather
+from cockpit.report.postmortem import pieces, render, schema
+from cockpit.report.story import _ended, gather
 from tests.core.records import START, Told, entries
 
 HOSTILE = "a|b `c` <script>x</script> [l](http://e) ![i](http://e) **x** # y ~~z~~ www.evil.example $m$ &amp; \\"
@@ -211,6 +211,36 @@ def test_jsonl_is_the_journal_and_holds_by_itself() -> None:
     one_line = {"$defs": schema()["$defs"], "$ref": "#/$defs/entry"}
     for line in lines:
         jsonschema.validate(json.loads(line), one_line)
+
+
+@pytest.mark.parametrize("form", ["md", "json"])
+def test_a_long_report_comes_in_pieces_of_whole_lines_that_are_the_report(form: str) -> None:
+    record = story(*[("note", f"note {number} {'| long ' * 40}") for number in range(1_500)])
+    at = START + timedelta(hours=1)
+    found = list(pieces(record, format=form, at=at))
+
+    assert "".join(found) == render(record, format=form, at=at)
+    assert all(len(piece) < 80_000 for piece in found)
+    assert len(found) > 5
+
+
+@pytest.mark.parametrize("form", ["md", "json"])
+def test_a_secret_that_was_learnt_later_is_masked_in_every_piece(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = story(*[("note", f"note {number} s3cr3tword") for number in range(1_500)])
+    monkeypatch.setattr(MASKER, "_values", set())
+    MASKER.learn("s3cr3tword")
+    assert "s3cr3t" not in render(record, format=form)
+    MASKER._longest_first = None
+
+
+def test_a_finding_that_was_redacted_ends_with_the_only_one_that_it_can_be() -> None:
+    assert _ended(["pid 1", "pid 2"], "pid 2") == "pid 2"
+    assert _ended(["pid 1", REDACTED], "pid 2") == REDACTED
+    assert _ended(["pid 1"], REDACTED) == "pid 1"
+    assert _ended(["pid 1", "pid 2"], REDACTED) is None
+    assert _ended(["pid 1"], "pid 2") is None
 
 
 def test_jsonl_gives_also_the_lines_that_are_no_entries() -> None:

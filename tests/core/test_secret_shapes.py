@@ -50,6 +50,7 @@ SHAPES = [
     pytest.param(f"Authorization: Bearer {CANARY}", id="a header"),
     pytest.param(f"Cookie: a=1; session={CANARY}", id="a cookie"),
     pytest.param(f"x-api-key: {CANARY}\nHost: x", id="a key as a header"),
+    pytest.param(f"x-auth: {CANARY}", id="a header that only says auth"),
     pytest.param(f"curl -H 'Authorization: Basic {CANARY}'", id="a header of a program"),
     pytest.param(f'headers = {{ Authorization = "Bearer {CANARY}" }}', id="TOML"),
     pytest.param(json.dumps({"user": "ana", "password": CANARY}), id="JSON"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -32,48 +32,53 @@ def export(
     Ends with 2 when the journal does not hold, is torn or lacks an output: what can be read is
     written all the same. Beside a jsonl file its large outputs go into FILE.outputs.
     """
-    from cockpit.report.postmortem import render
+    from cockpit.report.postmortem import pieces
 
-    store = record_access(ctx).store
-    name = store.find(name)
-    incident = store.read(name)
-    stored = store.stored(name)
+    examined = record_access(ctx).store.examined(name)
+    incident, stored, verdict = examined.incident, examined.stored, examined.verdict
     outputs = stored.outputs(incident.entries)
     contents = {one.name: incident.output(one.name) or "" for one in outputs}
     around = Around(outputs, contents, incident.troubles, incident.waiting)
-    report = render(incident, format=form, blameless=blameless, lines=stored.lines, around=around)
+    report = pieces(
+        incident,
+        format=form,
+        blameless=blameless,
+        lines=stored.lines,
+        verdict=verdict,
+        around=around,
+    )
     if output is None:
-        click.echo(report, nl=False)
+        for piece in report:
+            click.echo(piece, nl=False)
     else:
         _write(output, report)
         if form == "jsonl":
             _write_outputs(outputs_folder(output), contents)
-        click.echo(f"{name}: written to {output}", err=True)
+        click.echo(f"{incident.id}: written to {output}", err=True)
     click.echo(f"head: {incident.head}", err=True)
-    return _told(name, stored.lines, incident)
+    return _told(verdict.fault, incident)
 
 
-def _told(name: str, lines: Sequence[str], incident: Incident) -> int:
-    fault = chain.verify(lines).fault
+def _told(fault: chain.ChainFault | None, incident: Incident) -> int:
     wrong = [] if fault is None else [f"does NOT hold from entry {fault.place} on: {fault.why}"]
-    return tell_store(name, [*wrong, *incident.troubles], incident.waiting)
+    return tell_store(incident.id, [*wrong, *incident.troubles], incident.waiting)
 
 
 def _write_outputs(folder: Path, contents: Mapping[str, str]) -> None:
     for name, content in contents.items():
         if content:
             folder.mkdir(mode=0o700, exist_ok=True)
-            _write(folder / name, content)
+            _write(folder / name, (content,))
 
 
-def _write(path: Path, report: str) -> None:
+def _write(path: Path, report: Iterable[str]) -> None:
     """Only this user may read it: it tells of production. Raises `CockpitError`."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):  # no /dev/stdout
                 os.fchmod(descriptor, 0o600)  # one that was there keeps its own otherwise
-            file.write(report)
+            file.writelines(report)
     except OSError as problem:
         raise CockpitError(f"{path}: {problem.strerror}") from problem
 
