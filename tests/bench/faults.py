@@ -97,6 +97,7 @@ def no_synchronous_standby(there: Shop) -> Iterator[None]:
     sessions = [there.pg_session() for _ in range(3)]
     with setting(there, "synchronous_standby_names", "gone"):
         for session in sessions:
+            session.execute("SET synchronous_commit = on")
             there.again(partial(session.execute, "UPDATE orders SET n = 3 WHERE id = 9"))
         yield
         there.end()

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from cockpit.triage.finding import Severity
 from cockpit.world.servers import mariadb, postgres, valkey
-from tests.bench.watched import Desk, MySession, PgSession, Shop, shop, watching
+from tests.bench.watched import MARIADB, Desk, MySession, PgSession, Shop, shop, watching
 
 SECONDS = float(os.environ.get("BENCH_QUIET_SECONDS", "300"))
 AFTER = float(os.environ.get("BENCH_QUIET_AFTER", "60"))
@@ -203,7 +203,7 @@ def my_restart(there: Shop) -> Iterator[None]:
     port, data = there.my.port, there.my.folder / "data"
     there.my.stop(30)
     time.sleep(1)
-    there.my = mariadb.start(data, port=port, settings={"max-connections": 40})
+    there.my = mariadb.start(data, port=port, settings=MARIADB)
     yield
 
 

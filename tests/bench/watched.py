@@ -34,6 +34,8 @@ from cockpit.triage.target import Target
 from cockpit.world.servers import mariadb, postgres, valkey
 from tests.bench.beside import Beside, beside
 
+MARIADB: dict[str, str | int] = {"max-connections": 40, "innodb-log-file-size": "96M"}
+"""With the redo log that it has by default: one of 8 MB is full with every large statement."""
 PgSession: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 MySession: TypeAlias = "pymysql.Connection[pymysql.cursors.Cursor]"
 
@@ -155,7 +157,7 @@ def shop(*, whole: bool = False) -> Iterator[Shop]:
         ends.callback(shutil.rmtree, folder, ignore_errors=True)
         pg = postgres.start(postgres.create(folder / "pg"), settings={"max_connections": 40})
         ends.callback(pg.stop)
-        my = mariadb.start(mariadb.create(folder / "my"), settings={"max-connections": 40})
+        my = mariadb.start(mariadb.create(folder / "my"), settings=MARIADB)
         ends.callback(my.stop)
         (folder / "rd").mkdir()
         rd = valkey.start(folder / "rd", settings={"enable-debug-command": "local"})
