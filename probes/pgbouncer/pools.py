@@ -133,7 +133,8 @@ def _no_server(look: PgBouncerPools) -> Iterator[Finding]:
 
     It is down, refuses the pooler's login, or its name leads nowhere. After a failed login the
     pooler tries again only after server_login_retry, so that clients wait on for a while after the
-    server is back.
+    server is back. A pause of the whole pooler (PAUSE without a name) looks the same, since its
+    list of databases does not tell it: then the pooler does not even try to log in.
     """
     for pool in look.pools:
         database = database_of(look, pool)
@@ -144,7 +145,12 @@ def _no_server(look: PgBouncerPools) -> Iterator[Finding]:
         yield Finding(
             "PGB_NO_SERVER",
             Severity.CRITICAL,
-            f"{pool.cl_waiting:,} clients of {_name(pool)} wait, and {server} is not reached",
+            f"{pool.cl_waiting:,} clients of {_name(pool)} wait, and "
+            + (
+                f"{server} is not reached"
+                if pool.sv_login
+                else f"the pooler has no connection to {server}"
+            ),
             subject=pool.name,
             evidence=(
                 Evidence("clients that wait", pool.cl_waiting, limit=0),
@@ -157,9 +163,11 @@ def _no_server(look: PgBouncerPools) -> Iterator[Finding]:
                 "the server is down or restarts",
                 "it refuses the pooler's login: password, pg_hba.conf, no connection left",
                 "its name leads to another address than before",
+                *(() if pool.sv_login else ("the whole pooler is paused: PAUSE without a name",)),
             ),
             next=f"look at {server} itself"
-            + (f"; after it is back the pooler may take {duration(retry)} more" if retry else ""),
+            + (f"; after it is back the pooler may take {duration(retry)} more" if retry else "")
+            + ("" if pool.sv_login else "; where it is well, ask who paused the pooler"),
         )
 
 

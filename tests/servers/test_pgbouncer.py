@@ -180,6 +180,24 @@ async def test_a_server_that_is_not_reached_is_told_by_its_address(
     assert f"127.0.0.1:{small_pg.port} is not reached" in finding.summary
 
 
+async def test_a_pause_of_the_whole_pooler_is_not_told_as_a_server_that_is_not_reached(
+    pooler: ServerProcess,
+) -> None:
+    await command(pooler, "PAUSE")
+    try:
+        async with session_for(settings(pooler)) as session, clients_that_knock(pooler):
+            _, found = await until(
+                lambda: seen(session, pooler), lambda each: "PGB_NO_SERVER" in codes(each[1])
+            )
+    finally:
+        await command(pooler, "RESUME")
+
+    finding = next(each for each in found.findings if each.code == "PGB_NO_SERVER")
+    assert "not reached" not in finding.summary
+    assert any("the whole pooler is paused" in each for each in finding.likely)
+    assert "ask who paused the pooler" in finding.next
+
+
 @asynccontextmanager
 async def clients_that_knock(pooler: ServerProcess) -> AsyncIterator[None]:
     """Two that come while no server connection is given: their login waits as well."""
