@@ -67,6 +67,7 @@ def main() -> int:
             lambda: start.first_paint(folder / "one.toml", folder / "data"),
             before.rows,
             lambda: sweep.rows(folder),
+            calls.rows,
             lambda: many.rows(folder),
             lambda: scale.rows(folder),
             lambda: looking.rows(folder),
