@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -122,8 +123,8 @@ class Desk:
         self._own: tuple[int, tuple[OwnAct, ...]] = (-1, ())
         self._rows: tuple[int, tuple[TimelineRow, ...]] = (0, ())
         self._unfinished: tuple[int, tuple[Unfinished, ...]] = (-1, ())
-        self._done_before = earlier.done_before(incident.earlier)
-        self._left = {} if incident.watching else earlier.runs_left(incident.earlier)
+        self._done_before = earlier.done_before(incident.done_earlier)
+        self._left = {} if incident.watching else earlier.runs_left(incident.done_earlier)
         self._taken_up: dict[RunKey, Run] = {}
         """Interrupted ones of earlier sessions, whose finding is not on the board (yet)."""
         self._suspicion = Suspicion(self.graph)
@@ -235,7 +236,6 @@ class Desk:
         entries = self.incident.entries
         count, rows = self._rows
         if count != len(entries):
-            entries = tuple(entries)
             rows = continued(rows, entries, known=count)
             self._rows = (len(entries), rows)
         return [row for row in rows if row.seq > after] if after else rows
@@ -351,9 +351,9 @@ class Desk:
         if self.incident.watching:
             return ()
         count, found = self._unfinished
-        if count != len(self.incident.entries):
-            count = len(self.incident.entries)
-            found = unfinished.all_of(self.incident.unfinished, self.incident.entries)
+        if count != len(self.incident.done):
+            count = len(self.incident.done)
+            found = unfinished.all_of(self.incident.unfinished, self.incident.done)
             self._unfinished = (count, found)
         return found
 
@@ -414,7 +414,7 @@ class Desk:
         """
         left = None
         if key is not None and self._was_left(*key):
-            left = earlier.runs_left(self.incident.entries).get(key)
+            left = earlier.runs_left(self.incident.done).get(key)
         run = Run(
             runbook,
             finding,
@@ -444,9 +444,9 @@ class Desk:
     def _own_acts(self) -> tuple[OwnAct, ...]:
         """What steps of this incident did; read again only when there is more in the record."""
         count, acts = self._own
-        if count != len(self.incident.entries):
-            acts = own_acts(self.incident.entries)
-            self._own = (len(self.incident.entries), acts)
+        if count != len(self.incident.done):
+            acts = own_acts(self.incident.done)
+            self._own = (len(self.incident.done), acts)
         return acts
 
     def _board_changed(self, board: Board, changes: Sequence[BoardChange]) -> None:
@@ -491,6 +491,7 @@ class Desk:
 
     async def _settle(self) -> None:
         await asyncio.sleep(_SETTLE_AFTER)
+        gc.freeze()  # what the first sweep made stays: to walk over it again stalls keys
         self._recorder.settle(self.board)
         self.store.remember(recoveries(self.incident.entries))
         self._tell()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from cockpit import units
 from cockpit.config import Config
@@ -51,6 +51,8 @@ class ObjectiveKeeper:
         own = any(target.rto is not None for target in self._targets.values())
         self._counts = own or self._rto is not None
         self._read: tuple[int, RecoveryTime | None] = (-1, None)
+        self._ill: dict[str, None] = {}
+        """Targets of which the entries that were read told something grave, in their order."""
 
     def clock(self, board: Board) -> RecoveryClock | None:
         """What is told beside the incident; None: no objective is configured."""
@@ -64,8 +66,8 @@ class ObjectiveKeeper:
         incident = self._incident
         if incident.watching or not incident.state.open or not (self._counts or self._stores):
             return
-        self._tell_time(incident.entries)
-        mitigated = recovery_time(Objective(seconds=0), incident.entries)
+        self._tell_time(incident.done)
+        mitigated = recovery_time(Objective(seconds=0), incident.done)
         if self._stores and (mitigated is None or mitigated.recovered.at is None):
             self._tell_point(board)
 
@@ -82,14 +84,15 @@ class ObjectiveKeeper:
             return None
         entries = self._incident.entries
         if self._read[0] != len(entries):
-            held = self._strictest(entries)
-            self._read = (len(entries), recovery_time(held, entries) if held else None)
+            fresh = entries[max(0, self._read[0]) :]
+            self._ill |= {e.target: None for e in fresh if e.kind in _TELLS and _grave(e)}
+            held = self._strictest()
+            self._read = (len(entries), recovery_time(held, self._incident.done) if held else None)
         return self._read[1]
 
-    def _strictest(self, entries: Iterable[Entry]) -> Objective | None:
+    def _strictest(self) -> Objective | None:
         """Of what had a grave finding in this incident; the environment's before anything had."""
-        ill = {e.target: None for e in entries if e.kind in _TELLS and _grave(e)}
-        there = [self._targets[name] for name in ill if name in self._targets]
+        there = [self._targets[name] for name in self._ill if name in self._targets]
         held = [
             Objective(seconds=limit, of=target.name if target.rto is not None else "")
             for target in there
@@ -157,7 +160,7 @@ class ObjectiveKeeper:
         verdict, lacks = point.verdict, point.lacks
         if not looked and verdict is not Attainment.OVER:
             return
-        told = [e for e in recorded(self._incident.entries, "rpo") if e.data["verdict"] == verdict]
+        told = [e for e in recorded(self._incident.done, "rpo") if e.data["verdict"] == verdict]
         if told and (lacks is None or verdict is not Attainment.OVER):
             return
         if told and lacks is not None and lacks < 2 * float(told[-1].data["behind"]):

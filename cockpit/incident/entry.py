@@ -97,6 +97,21 @@ _MACHINE = frozenset(
     }
 )
 
+SEEN = frozenset(
+    {
+        EntryKind.FINDING_OPENED,
+        EntryKind.FINDING_WORSENED,
+        EntryKind.FINDING_EASED,
+        EntryKind.FINDING_CLEARED,
+        EntryKind.BLIND,
+        EntryKind.SEES_AGAIN,
+        EntryKind.CHANGE,
+        EntryKind.SUSPECT,
+        EntryKind.SWEEP,
+    }
+)
+"""What looks write: nearly all of a long journal."""
+
 FORMAT = 2
 """What is written now. 1, of cockpit 0.1, has one digest over all of an entry, so that nothing of
 it can go; 2 has one over the body and one over all else, which holds the first."""

@@ -18,10 +18,10 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, note_line, sanitise
-from cockpit.incident.entry import GENESIS, Entry, EntryKind, names, without_body
+from cockpit.incident.entry import GENESIS, SEEN, Entry, EntryKind, names, without_body
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.severity import Level
-from cockpit.incident.state import IncidentState, IncidentStatus, after, fold
+from cockpit.incident.state import IncidentState, IncidentStatus, after, fold, unfinished
 
 Subscriber = Callable[[Entry], None]
 
@@ -80,14 +80,16 @@ class Incident:
         """Who holds it, as a person reads it; empty when nobody does or this cockpit."""
         self._journal: Journal = journal or MemoryJournal()
         self._entries = entries
-        self._state = fold(entries)
+        self._done = [entry for entry in entries if entry.kind not in SEEN]
+        self._state = fold(self._done)
         self._before = len(entries)
+        self._done_before = len(self._done)
         self._release = release
         self._subscribers: list[Subscriber] = []
         self._lock = threading.RLock()
         self._last: Future[bool] | None = None
         self._stuck: Future[bool] | None = None
-        self._answered = {str(one.data["letter"]) for one in entries if "letter" in one.data}
+        self._answered = {str(one.data["letter"]) for one in self._done if "letter" in one.data}
         self._closed = False
         self.troubles: tuple[str, ...] = ()
         """What was wrong with how it is stored when it was read, a sentence each."""
@@ -130,9 +132,19 @@ class Incident:
         return self._entries
 
     @property
+    def done(self) -> Sequence[Entry]:
+        """Those that tell what people and steps did, without what looks wrote (`SEEN`)."""
+        return self._done
+
+    @property
     def earlier(self) -> Sequence[Entry]:
         """Those of earlier sessions: what was there when this one began."""
         return self._entries[: self._before]
+
+    @property
+    def done_earlier(self) -> Sequence[Entry]:
+        """`done` of earlier sessions."""
+        return self._done[: self._done_before]
 
     @property
     def head(self) -> str:
@@ -164,7 +176,7 @@ class Incident:
         """Intents whose end nobody knows: of earlier sessions without an outcome, and of any whose
         outcome is `unknown`.
         """
-        return unfinished(self._entries, before=self._before)
+        return unfinished(self._done, before=self._done_before)
 
     def record(
         self,
@@ -386,15 +398,18 @@ class Incident:
 
     def _take(self, entry: Entry) -> None:
         self._entries.append(entry)
+        if entry.kind not in SEEN:
+            self._done.append(entry)
         if entry.kind is EntryKind.REDACTION:
             self._strip(names(entry, "redacts"))
         self._state = after(self._state, entry)
 
     def _strip(self, seq: int) -> None:
         """What was taken out must not come back when a lost file is written from memory."""
-        for place, entry in enumerate(self._entries):
-            if entry.seq == seq and entry.format > 1:
-                self._entries[place] = without_body(entry)
+        for kept in (self._entries, self._done):
+            for place, entry in enumerate(kept):
+                if entry.seq == seq and entry.format > 1:
+                    kept[place] = without_body(entry)
 
     def _follow(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
@@ -449,7 +464,7 @@ class Incident:
             raise Refused(f"{self.id} was closed here", hint=f"cockpit resume {self.id}")
 
     def _known(self, seq: int) -> None:
-        if not any(entry.seq == seq for entry in self._entries):
+        if all(entry.seq != seq for entry in self._entries):
             raise Misconfigured(f"{self.id} has no entry {seq}")
 
 
@@ -472,18 +487,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def unfinished(entries: Sequence[Entry], *, before: int | None = None) -> tuple[Entry, ...]:
-    """The intents whose last outcome is `unknown`, and those among the first `before` entries
-    (None: all) that no outcome names.
-    """
-    outcomes = [entry for entry in entries if entry.kind is EntryKind.STEP_OUTCOME]
-    said = {names(entry, "intent"): entry.data.get("outcome") for entry in outcomes}
-    early = entries if before is None else entries[:before]
-    silent = {entry.seq for entry in early if entry.seq not in said}
-    intents = (entry for entry in entries if entry.kind is EntryKind.STEP_INTENT)
-    return tuple(e for e in intents if e.seq in silent or said.get(e.seq) == "unknown")
 
 
 def _urgent(kind: EntryKind, durable: bool | None) -> bool:

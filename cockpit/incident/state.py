@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from cockpit.errors import Misconfigured
-from cockpit.incident.entry import Entry, EntryKind
+from cockpit.incident.entry import Entry, EntryKind, names
 from cockpit.incident.severity import Level
 
 MILESTONES = ("impact_start", "detected", "acknowledged", "mitigated", "resolved", "closed")
@@ -131,6 +131,18 @@ def level_of(entry: Entry) -> Level | None:
     word = _word(entry, "severity")
     sets = entry.kind in {EntryKind.OPENED, EntryKind.SEVERITY}
     return Level(word) if sets and word in set(Level) else None
+
+
+def unfinished(entries: Sequence[Entry], *, before: int | None = None) -> tuple[Entry, ...]:
+    """The intents whose last outcome is `unknown`, and those among the first `before` entries
+    (None: all) that no outcome names.
+    """
+    outcomes = [entry for entry in entries if entry.kind is EntryKind.STEP_OUTCOME]
+    said = {names(entry, "intent"): entry.data.get("outcome") for entry in outcomes}
+    early = entries if before is None else entries[:before]
+    silent = {entry.seq for entry in early if entry.seq not in said}
+    intents = (entry for entry in entries if entry.kind is EntryKind.STEP_INTENT)
+    return tuple(e for e in intents if e.seq in silent or said.get(e.seq) == "unknown")
 
 
 def _moved(state: IncidentState, entry: Entry) -> IncidentState:

@@ -214,7 +214,7 @@ def continued(
     not folded again for each line.
     """
     fresh = list(entries[known:])
-    clock = _clock_after(rows, entries[:known])
+    clock = _clock_after(rows, entries, known)
     if clock is None or any(entry.kind in _LOOKS_BACK for entry in fresh):
         return timeline(entries)
     wanted = _Filter(frozenset(), frozenset(), pinned=False, everything=False)
@@ -224,9 +224,11 @@ def continued(
     return tuple(sorted(rows + added, key=_order))
 
 
-def _clock_after(rows: Sequence[TimelineRow], entries: Sequence[Entry]) -> _Clock | None:
-    """How far these rows of these entries are; None when they do not say."""
-    for entry in reversed(entries):
+def _clock_after(
+    rows: Sequence[TimelineRow], entries: Sequence[Entry], known: int
+) -> _Clock | None:
+    """How far these rows of the first `known` entries are; None when they do not say."""
+    for entry in map(entries.__getitem__, range(known - 1, -1, -1)):
         if is_told_by_clock(entry) and entry.kind not in QUIET:
             row = next((row for row in reversed(rows) if row.seq == entry.seq), None)
             return _Clock(row.placed, entry.at) if row else None

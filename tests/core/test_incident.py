@@ -14,7 +14,7 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, sanitise
-from cockpit.incident.entry import Entry, EntryKind
+from cockpit.incident.entry import SEEN, Entry, EntryKind
 from cockpit.incident.incident import Incident
 from cockpit.incident.severity import DUTIES, Level, next_escalation, next_update
 from cockpit.incident.state import IncidentStatus
@@ -386,3 +386,24 @@ def test_when_the_next_escalation_is_due(
 def test_graver_levels_are_answered_sooner() -> None:
     respond = [DUTIES[level].respond for level in Level]
     assert respond == [900, 3600, 14400, 86400]
+
+
+def test_what_was_done_is_told_apart_from_what_looks_wrote_also_after_a_redaction(
+    tmp_path: Path,
+) -> None:
+    incident = opened(tmp_path)
+    incident.record(EntryKind.FINDING_OPENED, "commits wait", target="db", data={"code": "PG_X"})
+    incident.record(EntryKind.STEP_OUTPUT, "killed 41", data={"intent": 9})
+    said = incident.record(EntryKind.NOTE, "the word is hunter2hunter2")
+    assert [entry.kind for entry in incident.done] == ["opened", "step.output", "note"]
+
+    incident.record(EntryKind.REDACTION, "a secret", data={"redacts": said.seq})
+    told = [entry for entry in incident.entries if entry.kind not in SEEN]
+    assert list(incident.done) == told
+    assert [entry.redacted for entry in incident.done] == [False, False, True, False]
+    incident.close()
+
+    again = resumed(tmp_path)
+    assert list(again.done_earlier) == told
+    assert list(again.done) == [entry for entry in again.entries if entry.kind not in SEEN]
+    again.close()

@@ -32,9 +32,11 @@ def export(
     Ends with 2 when the journal does not hold, is torn or lacks an output: what can be read is
     written all the same. Beside a jsonl file its large outputs go into FILE.outputs.
     """
+    from cockpit.cli.start import starting
     from cockpit.report.postmortem import pieces
 
-    examined = record_access(ctx).store.examined(name)
+    with starting():
+        examined = record_access(ctx).store.examined(name)
     incident, stored, verdict = examined.incident, examined.stored, examined.verdict
     outputs = stored.outputs(incident.entries)
     contents = {one.name: incident.output(one.name) or "" for one in outputs}

@@ -9,9 +9,11 @@ import click
 
 from cockpit import clock, text, units
 from cockpit.cli.record import COLOURS, minute, record_access, say, tell_store
+from cockpit.cli.start import starting
 from cockpit.errors import Misconfigured
 from cockpit.incident.entry import EntryKind
-from cockpit.incident.record import Incident, unfinished
+from cockpit.incident.record import Incident
+from cockpit.incident.state import unfinished
 from cockpit.incident.timeline import EntryGroup, TimelineRow
 from cockpit.incident.timeline import timeline as rows_of
 
@@ -41,7 +43,8 @@ def timeline(
 ) -> int:
     """Print the timeline of an incident."""
     wanted, groups = _chosen(kinds)
-    incident = record_access(ctx).store.read(name)
+    with starting():
+        incident = record_access(ctx).store.read(name)
     rows = rows_of(
         incident.entries, kinds=wanted, groups=groups, pinned=pinned, everything=everything
     )
