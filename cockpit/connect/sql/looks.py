@@ -78,7 +78,7 @@ _POSTGRES = _words(
     to_regnamespace to_regproc to_regprocedure to_regrole to_regtype to_timestamp
     transaction_timestamp translate trunc unnest variance width_bucket has_any_column_privilege
     has_column_privilege has_database_privilege has_function_privilege has_schema_privilege
-    has_table_privilege
+    has_sequence_privilege has_table_privilege
     """
 )
 _POSTGRES_LOOKS = re.compile(
@@ -87,6 +87,7 @@ _POSTGRES_LOOKS = re.compile(
     r"|pg_(?:safe_snapshot_)?blocking_pids|pg_backend_pid|pg_postmaster_start_time"
     r"|pg_conf_load_time|pg_ls_(?:wal|tmp|logical\w*|replslot\w*|archive_status)dir"
     r"|pg_lock_status|pg_prepared_(?:xact|statement)|pg_relation_filepath|pg_visible_in_snapshot"
+    r"|pg_sequence_last_value"
 )
 _ANYWHERE = _words("pg_stat_statements pg_stat_statements_info")
 """Of an extension, which lives in the schema that it was created in."""
