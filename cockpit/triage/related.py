@@ -19,6 +19,7 @@ from cockpit.triage.probe import AnyProbe, Reading, Seen
 from cockpit.triage.ranking import Ranked, failing, ranked
 from cockpit.triage.target import Target
 from cockpit.triage.together import (
+    SILENT_AT,
     SILENT_SERVICES,
     LimitReached,
     Unanswered,
@@ -118,7 +119,11 @@ def without_feed(found: RankedChanges) -> dict[str, tuple[str, RankedChanges]]:
     each of them ails, which is no wrong word about it. Changes need a feed.
     """
     told: dict[str, tuple[str, RankedChanges]] = {}
-    silent = [each for each in found.unanswered if len(each.services) >= SILENT_SERVICES]
+    silent = [
+        each
+        for each in found.unanswered
+        if len(each.services) >= SILENT_SERVICES or each.most_targets >= SILENT_AT
+    ]
     shared: list[ZoneShare | Unanswered | LimitReached]
     shared = [*sick_zones(found.zones), *silent, *found.limits]
     for each in shared:

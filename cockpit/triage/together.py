@@ -8,8 +8,8 @@ the same account and region: its name means another one elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Protocol, cast, runtime_checkable
@@ -29,7 +29,10 @@ _ONE_API = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "states
 _AT_ONCE = timedelta(seconds=120)
 ZONE_SICK, ZONE_ELSEWHERE, ZONE_LEAST = 0.6, 0.2, 3
 """Shares of a zone's things that are sick and of the others', and how many at least."""
-SILENT_SERVICES = 3
+SILENT_SERVICES, SILENT_AT = 3, 5
+"""Services that do not answer, or targets that one alone leaves without an answer: of AWS."""
+_PARTS = 3
+"""Targets that lack a part of their look by a service, from which on it is the service."""
 _EVENT = "AWS_EVENT_OPEN"
 """The code under which AWS's own word is told."""
 
@@ -41,6 +44,18 @@ class InZone:
     name: str
     zone: str
     sick: bool
+
+
+class Lacking(Protocol):
+    """A part of a look that could not be made."""
+
+    @property
+    def reason(self) -> str:
+        """A `Reason`."""
+
+    @property
+    def detail(self) -> str:
+        """The story of it, which begins with the call that failed."""
 
 
 @runtime_checkable
@@ -79,7 +94,10 @@ class Unanswered:
     asked: int = 0
     """How many services of the place were asked, with those that did answer; 0: not known."""
     targets: tuple[str, ...] = ()
-    """Whose looks they left blind."""
+    """Whose looks they left blind, or without a part."""
+    most: str = ""
+    """The service that left most targets so, and how many."""
+    most_targets: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +109,29 @@ class LimitReached:
     targets: tuple[str, ...]
     codes: tuple[str, ...]
     """What is told at them."""
+
+
+@dataclass(slots=True)
+class _Failed:
+    """Where a service gave no answer."""
+
+    at: datetime
+    """Of the newest look."""
+    detail: str
+    targets: set[str] = field(default_factory=set)
+    whole: bool = False
+    """A whole look failed by it; else only parts of looks."""
+
+    def add(self, target: str, at: datetime, detail: str, *, whole: bool) -> None:
+        """One more look that it failed."""
+        self.targets.add(target)
+        self.whole |= whole
+        self.at, self.detail = max((self.at, self.detail), (at, detail))
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is the service: one call of many that is late says little."""
+        return self.whole or len(self.targets) >= _PARTS
 
 
 def zones_of(board: Board, graph: DependencyGraph) -> tuple[ZoneShare, ...]:
@@ -142,34 +183,55 @@ def sick_zones(
 def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...]:
     """Of each place, the services that did not answer lately."""
     places = graph.places
-    silent: dict[str, dict[str, tuple[datetime, str]]] = {}
-    blind: dict[str, set[str]] = {}
+    failed: dict[str, dict[str, _Failed]] = {}
     well: dict[str, set[str]] = {}
     answer: dict[str, set[str]] = {}
     for (target, probe), reading in board.readings.items():
         place = places.get(target)
-        if (known := registry().get(probe)) and not known.asks:
+        if not place or ((known := registry().get(probe)) and not known.asks):
             continue  # it asked nothing of AWS: what is judged here is told as such a reading too
-        match reading.outcome:
-            case Blind(reason=reason, detail=detail) if place and reason in _NO_ANSWER:
-                if call := _CALL.match(detail):
-                    held, said = silent.setdefault(place, {}), (reading.at, detail)
-                    held[call[1]] = max(held.get(call[1], said), said)
-                    blind.setdefault(place, set()).add(target)
-            case Seen() if place:
-                well.setdefault(place, set()).add(reading.kind)
-                answer.setdefault(place, set()).update(_service(probe))
+        for service, detail in _unanswered(reading.outcome):
+            each = failed.setdefault(place, {}).setdefault(service, _Failed(reading.at, detail))
+            each.add(target, reading.at, detail, whole=isinstance(reading.outcome, Blind))
+        if isinstance(reading.outcome, Seen):
+            well.setdefault(place, set()).add(reading.kind)
+            answer.setdefault(place, set()).update(_service(probe))
     return tuple(
-        Unanswered(
-            place=place,
-            services=tuple(sorted(name for name, (at, _) in held.items() if _late(held, at))),
-            others=tuple(sorted(well.get(place, ()))),
-            example=max(held.values())[1],
-            asked=len({*held, *answer.get(place, ())}),
-            targets=tuple(sorted(blind[place])),
-        )
-        for place, held in sorted(silent.items())
+        _told(place, held, others=well.get(place, set()), answered=answer.get(place, set()))
+        for place, several in sorted(failed.items())
+        if (held := {name: each for name, each in several.items() if each.counts})
     )
+
+
+def _told(
+    place: str, failed: Mapping[str, _Failed], *, others: set[str], answered: set[str]
+) -> Unanswered:
+    newest = max(each.at for each in failed.values())
+    late = {name: each for name, each in failed.items() if newest - each.at <= _AT_ONCE}
+    return Unanswered(
+        place=place,
+        services=tuple(sorted(late)),
+        others=tuple(sorted(others)),
+        example=max((each.at, each.detail) for each in failed.values())[1],
+        asked=len({*failed, *answered}),
+        targets=tuple(sorted(set[str]().union(*(each.targets for each in failed.values())))),
+        most=max(late.items(), key=lambda item: (len(item[1].targets), item[0]))[0],
+        most_targets=max(len(each.targets) for each in late.values()),
+    )
+
+
+def _unanswered(outcome: Seen | Blind) -> Iterator[tuple[str, str]]:
+    """The services that gave a look no answer, with the words; of one that was made in part too."""
+    said: Iterable[tuple[str, str]] = ()
+    match outcome:
+        case Blind(reason=reason, detail=detail):
+            said = ((reason.value, detail),)
+        case Seen(snapshot=snapshot):
+            lacking: Iterable[Lacking] = getattr(snapshot, "gaps", ())
+            said = ((gap.reason, gap.detail) for gap in lacking)
+    for why, detail in said:
+        if why in _NO_ANSWER and (call := _CALL.match(detail)):
+            yield call[1], detail
 
 
 def regions_in_trouble(
@@ -222,10 +284,6 @@ def _service(probe: str) -> set[str]:
     known = registry().get(probe)
     name = known.needs[0].partition(":")[0] if known is not None and known.needs else ""
     return {_ONE_API.get(name, name)} if name else set()
-
-
-def _late(held: dict[str, tuple[datetime, str]], at: datetime) -> bool:
-    return max(held.values())[0] - at <= _AT_ONCE
 
 
 def _snapshots(board: Board, graph: DependencyGraph) -> Iterator[tuple[str, str, Zoned]]:

@@ -47,24 +47,28 @@ def zone(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Finding
 
 
 def silent(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Finding]:
-    """Several services of AWS do not answer, or throttle, at one place: its region is in trouble,
-    or our way.
+    """Several services of AWS do not answer, or throttle, at one place, or one alone leaves many
+    targets blind or seen in part only: its region is in trouble, or our way.
 
     What runs there may be well all the same: looks and acts go by the same APIs, and are blind.
     """
     for each in snapshot.unanswered:
-        severity = settings.services.grade(len(each.services))
+        alone = settings.one_service.grade(each.most_targets)
+        grades = filter(None, (settings.services.grade(len(each.services)), alone))
+        severity = max(grades, default=None)
         if severity is None:
             continue
-        alone = () if each.others else ("nothing of it answers: it may be our own way there",)
+        against = () if each.others else ("nothing of it answers: it may be our own way there",)
         yield Finding(
             "AWS_API_DEGRADED",
             severity,
-            f"AWS answers badly at {each.place}: {len(each.services)} of {_asked(each)} services",
+            f"AWS answers badly at {each.place}: {len(each.services)} of {_asked(each)} services"
+            + (f", {each.most} to {count(each.most_targets, 'target')}" if alone else ""),
             subject=each.place,
             evidence=(
                 Evidence("services", len(each.services), "", limit=settings.services.first),
                 Evidence("named", ", ".join(each.services[:10])),
+                Evidence("most targets by one", each.most_targets, "", settings.one_service.first),
                 Evidence("one of them", each.example),
                 Evidence("kinds that answer", ", ".join(each.others[:10]) or None),
             ),
@@ -72,7 +76,7 @@ def silent(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Findi
                 "the region's control plane is in trouble",
                 "our network or proxy",
             ),
-            against=alone,
+            against=against,
             next="look from elsewhere, and at AWS Health; do not take blindness for an outage",
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cockpit.triage.finding import Thresholds
-from cockpit.triage.together import ZONE_ELSEWHERE, ZONE_LEAST, ZONE_SICK
+from cockpit.triage.together import SILENT_AT, ZONE_ELSEWHERE, ZONE_LEAST, ZONE_SICK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,5 +46,7 @@ class RelatedSettings:
     """Sick ones in a zone, of at least two targets, below which nothing is told."""
     services: Thresholds = Thresholds(warning=3, critical=6)
     """Services of a place that do not answer, all within two minutes."""
+    one_service: Thresholds = Thresholds(warning=SILENT_AT)
+    """Targets of a place that one service alone leaves blind, or without a part of their look."""
     most: int = 3
     """Of how many changes it is told, the most suspected first."""

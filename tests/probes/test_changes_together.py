@@ -23,6 +23,7 @@ from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.triage.together import InZone
 from cockpit.triage.topology import DependencyGraph
+from probes.answers import Gap
 from probes.autoscaling_group.model import Member
 from probes.autoscaling_group.model import Snapshot as Group
 from probes.changes import related
@@ -173,6 +174,53 @@ def test_how_many_services_answer_badly_is_told_with_how_many_were_asked() -> No
     graph = DependencyGraph((*graph.targets, target("w0"), target("w1")))
     (one,) = related.diagnose(changes_of(seen, graph, at=AT, began=None), RelatedSettings())
     assert one.summary == "AWS answers badly at prod: 3 of 4 services"
+
+
+@dataclass(frozen=True)
+class Partly:
+    """A snapshot that lacks something."""
+
+    gaps: tuple[Gap, ...] = ()
+
+
+def lacking(detail: str, reason: Reason = Reason.TIMEOUT) -> Seen:
+    return Seen((), snapshot=Partly((Gap("metrics", reason.value, detail),)))
+
+
+METRICS = "cloudwatch.GetMetricData: no answer in time"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (
+            {n: lacking(METRICS) for n in "abcde"},
+            ["AWS answers badly at prod: 1 of 1 services, cloudwatch to 5 targets"],
+        ),
+        ({n: lacking(METRICS) for n in "abcd"}, []),
+        ({n: lacking(METRICS, Reason.DENIED) for n in "abcde"}, []),
+        ({n: lacking("events: no answer in time") for n in "abcde"}, []),
+        (
+            {**{n: lacking(METRICS) for n in "abc"}, **{n: silent(n) for n in CALLS[:2]}},
+            ["AWS answers badly at prod: 3 of 3 services"],
+        ),
+        ({"a": lacking(METRICS), **{n: silent(n) for n in CALLS[:2]}}, []),
+        (
+            {n: silent(CALLS[0], Reason.THROTTLED) for n in "abcde"},
+            ["AWS answers badly at prod: 1 of 1 services, rds to 5 targets"],
+        ),
+    ],
+    ids=[
+        "five lack it", "four", "denied", "no call of AWS", "two others are silent besides",
+        "a part of one look", "five are blind by it",
+    ],
+)  # fmt: skip
+def test_a_service_that_leaves_parts_of_many_looks_without_an_answer_is_told(
+    outcomes: dict[str, Any], expected: list[str]
+) -> None:
+    seen, graph = board(outcomes)
+    found = changes_of(seen, graph, at=AT, began=None)
+    assert [f.summary for f in related.diagnose(found, RelatedSettings())] == expected
 
 
 def test_when_nothing_of_a_place_answers_it_may_be_our_own_way() -> None:
