@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bench import (
     before,
+    calls,
     faults,
     lists,
     looking,
