@@ -58,24 +58,24 @@ class Run:
 
 def rows() -> list[Row]:
     """The ratios, pair by pair; one row that says so where the history does not have the build."""
-    if not _known():
+    if not known():
         note = f"this clone has no {BUILD}: git fetch --unshallow"
         return [Row(f"beside the build of {BUILD}", 0, "", 0, BUILD, note, gauge=True)]
     with (
         tempfile.TemporaryDirectory() as name,
-        _checked_out(Path(name)) as (old, new),
+        checked_out(Path(name)) as (old, new),
         _world(old, Path(name) / "world") as config,
     ):
         return [*_checks(new, old, config), *_frames(new, old, config)]
 
 
-def _known() -> bool:
+def known() -> bool:
     asked = ["git", "cat-file", "-e", f"{BUILD}^{{commit}}"]
     return subprocess.run(asked, cwd=HERE, check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
 @contextlib.contextmanager
-def _checked_out(folder: Path) -> Iterator[tuple[Build, Build]]:
+def checked_out(folder: Path) -> Iterator[tuple[Build, Build]]:
     tree = folder / BUILD
     subprocess.run(
         ["git", "worktree", "add", "--quiet", "--detach", str(tree), BUILD], cwd=HERE, check=True

@@ -1,16 +1,18 @@
 """What one call to AWS costs of the CPU: alone, in a sweep, and in a sweep of many.
 
-`python -m tests.bench.calls` prints these rows alone. `BENCH_BEFORE` names a checkout of another
-commit with a `.venv` of its own (`git worktree`): its sweeps are run in turns with this build's.
+`python -m tests.bench.calls` prints these rows alone; the sweeps of the build before are run in
+turns with this one's, see `tests.bench.before`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ import aiohttp
 
 from cockpit.connect.aws.session import open_aws
 from cockpit.connect.settings import AwsSite
+from tests.bench.before import BUILD, Build, checked_out, known
 from tests.bench.sweep import stub
 from tests.bench.table import Row, render
 
@@ -87,11 +90,12 @@ async def _alone(port: int) -> tuple[float, float, float]:
     return ours, theirs, floor
 
 
-def _swept(targets: int, root: Path) -> float:
+def _swept(targets: int, build: Build) -> float:
     """CPU seconds a call in a sweep of a build."""
-    python = root / ".venv/bin/python"
-    argv = [str(python if python.exists() else sys.executable), "-c", SWEEP, str(targets)]
-    done = subprocess.run(argv, cwd=root, capture_output=True, check=True, text=True)
+    argv = [sys.executable, "-c", SWEEP, str(targets)]
+    done = subprocess.run(
+        argv, cwd=build.tree, env=build.environment, capture_output=True, check=True, text=True
+    )
     return float(done.stdout.split()[-1])
 
 
@@ -101,17 +105,27 @@ def rows() -> list[Row]:
     with stub() as port:
         ours, theirs, floor = asyncio.run(_alone(port))
     told = f"{ours * 1e6:.0f} µs against {theirs * 1e6:.0f} µs; a plain POST {floor * 1e6:.0f} µs"
-    sizes = {size: list[float]() for size in (FEW, USUAL, MANY)}
-    before = Path(os.environ["BENCH_BEFORE"]) if "BENCH_BEFORE" in os.environ else None
-    then: list[float] = []
-    for _ in range(3):
-        for size, found in sizes.items():
-            found.append(_swept(size, ROOT))
-        if before is not None:
-            then.append(_swept(USUAL, before))
-    few, usual, many = (min(found) for found in sizes.values())
-    made = [
+    return [
         Row("CPU of one AWS read", ours / theirs, "×", 0.5, "aiobotocore, same run", told),
+        *_sweeps(),
+    ]
+
+
+def _sweeps() -> list[Row]:
+    """The least of three of each size, beside the build before where the history has it."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as ends:
+        old, new = None, Build(ROOT, Path(name) / "data")
+        if known():
+            old, new = ends.enter_context(checked_out(Path(name)))
+        found: dict[int, list[float]] = {FEW: [], USUAL: [], MANY: []}
+        then: list[float] = []
+        for _ in range(3):
+            for size, seconds in found.items():
+                seconds.append(_swept(size, new))
+            if old is not None:
+                then.append(_swept(USUAL, old))
+    few, usual, many = (min(seconds) for seconds in found.values())
+    rows = [
         Row(
             f"CPU a call at {MANY:,} targets over {FEW}", many / few, "×", 1.1, f"{FEW} targets",
             f"{many * 1e3:.2f} ms against {few * 1e3:.2f} ms",
@@ -120,8 +134,8 @@ def rows() -> list[Row]:
     if then:
         note = f"{usual * 1e3:.2f} ms against {min(then) * 1e3:.2f} ms"
         name = f"CPU a call in a sweep of {USUAL:,}"
-        made.append(Row(name, usual / min(then), "×", 0.45, "the build before", note))
-    return made
+        rows.append(Row(name, usual / min(then), "×", 0.45, f"the build of {BUILD}", note))
+    return rows
 
 
 if __name__ == "__main__":
