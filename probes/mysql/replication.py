@@ -346,13 +346,16 @@ _START = Offer(
 
 
 def tables(look: MysqlReplication, settings: Settings) -> Iterator[Table]:
-    """One row a channel."""
+    """One row a channel. A start is of all channels: offered where one of them is stopped."""
+    stopped = sum("No" in {each.io, each.sql} for each in look.channels)
+    hidden = () if look.sees else (f"hidden: {look.server.grant}",)
+    several = f"{stopped} sources are stopped: START SLAVE 'name' at the server starts one"
     yield Table(
         title="Replication",
         columns=_COLUMNS,
         rows=tuple(_row(each, settings) for each in look.channels),
-        note=() if look.sees else (f"hidden: {look.server.grant}",),
-        best=(_START,) if any("No" in {each.io, each.sql} for each in look.channels) else (),
+        note=(*hidden, *((several,) if stopped > 1 else ())),
+        best=(_START,) if stopped == 1 else (),
     )
 
 
