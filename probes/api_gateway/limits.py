@@ -94,7 +94,17 @@ def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         else ("more requests than before", "a limit that is too low", "a plan's quota is used up"),
         next="was the limit set on purpose?" if shut else "who sends more, and is it wanted?",
         fact=shut,
+        account_limit="API Gateway's requests a second" if _by_account(snapshot) else "",
     )
+
+
+def _by_account(snapshot: Snapshot) -> bool:
+    """Whether the gateway refuses with 429 though nothing of this API's own limits it, as far as
+    that was read: its plans are with the account's limit.
+    """
+    throttled = any(each.status == 429 and each.why == "THROTTLED" for each in snapshot.answers)
+    own = snapshot.rate_limit is not None or snapshot.burst_limit is not None or snapshot.plans
+    return throttled and snapshot.account_rate is not None and not own
 
 
 def _reasons(snapshot: Snapshot) -> str:

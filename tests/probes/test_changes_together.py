@@ -36,7 +36,7 @@ from probes.elasticache.model import Snapshot as Cache
 from probes.rds.model import Instance as Database
 from probes.rds.model import Snapshot as Databases
 from tests.patience import until
-from tests.probes import asg_looks, ecs_looks, lambda_looks, test_state_machine
+from tests.probes import asg_looks, ecs_looks, lambda_looks, test_api_gateway, test_state_machine
 from tests.probes.fake_aws import AT, ago, minutes
 
 A, B, C = "us-east-1a", "us-east-1b", "us-east-1c"
@@ -413,12 +413,41 @@ FARGATE = (
             "EC2's running instances",
         ),
         (
+            "api_gateway.status",
+            test_api_gateway.snapshot(
+                answers=(test_api_gateway.kind(429, "gateway", "THROTTLED", 50),),
+                logs_read=True,
+                rate_limit=None,
+                burst_limit=None,
+                account_rate=10_000,
+            ),
+            "API Gateway's requests a second",
+        ),
+        (
+            "api_gateway.status",
+            test_api_gateway.snapshot(
+                answers=(test_api_gateway.kind(429, "gateway", "THROTTLED", 50),),
+                logs_read=True,
+                rate_limit=100,
+                account_rate=10_000,
+            ),
+            "",
+        ),
+        (
             "state_machine.executions",
             test_state_machine.snapshot(throttled=minutes(4)),
             "Step Functions' state transitions",
         ),
     ],
-    ids=["pool", "a reserve of its own", "Fargate", "EC2", "Step Functions"],
+    ids=[
+        "pool",
+        "a reserve of its own",
+        "Fargate",
+        "EC2",
+        "API Gateway",
+        "a stage's own rate",
+        "Step Functions",
+    ],
 )
 def test_looks_name_the_limit_of_the_account_that_refuses_them(
     probe: str, snapshot: Any, limit: str
