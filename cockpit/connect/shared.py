@@ -25,6 +25,11 @@ def _stay() -> None:
     """Nothing happens when the last asker leaves."""
 
 
+def _come(waiter: asyncio.Future[None], _: asyncio.Future[Value]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
 class AnswerToCome(Generic[Value]):
     """One answer to come. `abandoned` is called when the last asker left before it came."""
 
@@ -54,11 +59,15 @@ class AnswerToCome(Generic[Value]):
         """The value or the error. Raises `BlindError` when the session was closed meanwhile."""
         if not self.future.done():
             self._askers += 1
+            # to await the future itself would cancel the call for all when one asker leaves
+            waiter = self.future.get_loop().create_future()
+            come = partial(_come, waiter)
+            self.future.add_done_callback(come)
             try:
-                # to await the future itself would cancel the call for all when one asker leaves
-                await asyncio.wait((self.future,))
+                await waiter
             finally:
                 self._askers -= 1
+                self.future.remove_done_callback(come)
                 if not self._askers and not self.future.done():
                     self.abandoned()
         if self.future.cancelled():

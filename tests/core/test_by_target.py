@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 
 import pytest
@@ -89,3 +90,23 @@ def test_suspects_that_are_kept_from_board_to_board_are_those_of_the_board() -> 
 
         assert kept.of(board) == suspects(board, graph)
         assert kept.of(board) is kept.of(board)
+
+
+def test_many_targets_keep_their_order_and_what_was_before_stays_as_it_was() -> None:
+    chance, told = random.Random(5), dict[str, dict[tuple[str, str], int]]()
+    value: ByTarget[tuple[str, str], int] = ByTarget()
+    for step in range(2_000):
+        name = f"t{chance.randrange(300)}"
+        group = {(name, f"{n}"): step for n in range(chance.choice((0, 1, 1, 2)))}
+        before, items = value, list(value.items())
+        value = value.with_group(name, group)
+        if group:
+            told[name] = group
+        else:
+            told.pop(name, None)
+        assert step % 50 or list(before.items()) == items
+        assert len(value) == sum(map(len, told.values()))
+        assert dict(value.of(name)) == group
+    expected = [item for group in told.values() for item in group.items()]
+    assert list(value.items()) == expected == list(ByTarget(expected).items())
+    assert [name for name, _ in value.groups()] == [*told]
