@@ -131,6 +131,7 @@ LINKS = {
 }  # fmt: skip
 """The members of `data` that other entries mean something by. They stay when a body goes: without
 its outcome a step would be unknown again, without its severity an incident would be another."""
+_SHORT = 40
 _LINK_LIMIT = 100
 """Characters: a link is a word, never a text."""
 
@@ -279,13 +280,31 @@ def from_json(stored: object) -> Entry:
         kind=kind,
         text=text,
         target=sys.intern(stored["target"]),
-        data=MappingProxyType(data),
+        data=MappingProxyType(_shared(data)),
         salt=salt,
-        previous=stored["previous"],
-        digest=stored["digest"],
+        previous=sys.intern(stored["previous"]),
+        digest=sys.intern(stored["digest"]),
         seal=stored.get("seal", ""),
         format=form,
     )
+
+
+def _shared(data: dict[str, Any]) -> dict[str, Any]:
+    """The same with one object for each name and short word: thousands of entries have them."""
+    return {
+        sys.intern(name): sys.intern(value)
+        if type(value) is str and len(value) <= _SHORT
+        else [_named_once(each) for each in value]
+        if type(value) is list
+        else value
+        for name, value in data.items()
+    }
+
+
+def _named_once(value: object) -> object:
+    if type(value) is not dict:
+        return value
+    return {sys.intern(name): each for name, each in value.items()}
 
 
 def _body(stored: dict[str, Any]) -> tuple[str, dict[str, Any], str]:

@@ -43,11 +43,11 @@ Told = tuple[str, LookId]
 
 
 def _findings(wire: Tripwire, before: Board, now: Board, places: Collection[str]) -> Iterator[Told]:
-    for id_, opened in now.open.items():
-        severity = opened.finding.severity
+    for opened in (each for place in sorted(places) for each in now.open_at(place)):
+        id_, severity = opened.id, opened.finding.severity
         earlier = before.open.get(id_)
         worse = earlier is None or earlier.finding.severity < severity
-        if opened.target in places and worse and severity >= wire.finding:
+        if worse and severity >= wire.finding:
             was = f"was {earlier.finding.severity}" if earlier else "was not there"
             said = f"{id_.code} at {id_.target} is {severity}, {was} before the step"
             yield said, LookId(opened.target, opened.probe)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bench import (
     before,
+    board,
     calls,
     faults,
     lists,
@@ -67,6 +68,7 @@ def main() -> int:
             lambda: start.headless(aws),
             lambda: start.first_paint(folder / "one.toml", folder / "data"),
             before.rows,
+            board.rows,
             lambda: sweep.rows(folder),
             calls.rows,
             lambda: many.rows(folder),

@@ -70,12 +70,14 @@ def rows() -> list[Row]:
 
 
 def known() -> bool:
+    """Whether the history has the build."""
     asked = ["git", "cat-file", "-e", f"{BUILD}^{{commit}}"]
     return subprocess.run(asked, cwd=HERE, check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
 @contextlib.contextmanager
 def checked_out(folder: Path) -> Iterator[tuple[Build, Build]]:
+    """The build and this one, compiled."""
     tree = folder / BUILD
     subprocess.run(
         ["git", "worktree", "add", "--quiet", "--detach", str(tree), BUILD], cwd=HERE, check=True
@@ -132,9 +134,9 @@ def _checks(new: Build, old: Build, config: Path) -> list[Row]:
             ours.append(pair[0])
             theirs.append(pair[1])
     return [
-        _ratio("check on its demo world: wall", [r.wall for r in ours], [r.wall for r in theirs], 0.4),
-        _ratio("… CPU", [r.cpu for r in ours], [r.cpu for r in theirs], 0.5),
-        _ratio(
+        ratio("check on its demo world: wall", [r.wall for r in ours], [r.wall for r in theirs], 0.4),
+        ratio("… CPU", [r.cpu for r in ours], [r.cpu for r in theirs], 0.5),
+        ratio(
             "… peak memory",
             [r.megabytes for r in ours],
             [r.megabytes for r in theirs],
@@ -180,16 +182,17 @@ def _frames(new: Build, old: Build, config: Path) -> list[Row]:
                         environment=build.environment,
                     )
                 )
-        found.append(_ratio(f"{name} on it", times[new][1:], times[old][1:], 1.0))
+        found.append(ratio(f"{name} on it", times[new][1:], times[old][1:], 1.0))
     return found
 
 
-def _ratio(
+def ratio(
     name: str, ours: list[float], theirs: list[float], limit: float, *, unit: str = "s"
 ) -> Row:
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    """The median of the ratios, pair by pair."""
+    times = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     medians = (f"{statistics.median(each):.3g} {unit}" for each in (ours, theirs))
-    return Row(name, ratio, "×", limit, f"build of {BUILD}", " against ".join(medians))
+    return Row(name, times, "×", limit, f"build of {BUILD}", " against ".join(medians))
 
 
 if __name__ == "__main__":

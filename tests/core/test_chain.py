@@ -459,3 +459,21 @@ def test_a_line_that_01_wrote_holds_octet_for_octet() -> None:
     assert chain.line(chain.parse_line(line.replace("DIGEST", digest))) == line.replace(
         "DIGEST", digest
     )
+
+
+def test_entries_that_are_read_share_their_names_and_short_words() -> None:
+    told: dict[str, Any] = {
+        "code": "PG_LOCK_BLOCKED",
+        "evidence": [{"label": "longest", "value": 1}],
+    }
+    one, other = (
+        chain.parse_line(text) for text in lines(entries(("note", "x", told), ("note", "y", told)))
+    )
+    assert one.data == told
+    for first, second in (
+        (one.data["code"], other.data["code"]),
+        (next(iter(one.data)), next(iter(other.data))),
+        (next(iter(one.data["evidence"][0])), next(iter(other.data["evidence"][0]))),
+        (one.digest, other.previous),
+    ):
+        assert first is second
