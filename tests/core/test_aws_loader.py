@@ -14,9 +14,11 @@ from botocore.exceptions import DataNotFoundError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape, StructureShape
 
+from cockpit.connect.aws import reads
 from cockpit.connect.aws.loader import ModelLoader, complete, members_of
 from cockpit.connect.aws.models import classify, parse, validate_call
 from cockpit.connect.aws.session import open_aws_acts
+from cockpit.connect.aws.sessions import ACTS_LOADER, LOADER
 from tests.core.aws_stub import place, reading, stubbed
 from tests.tools.newer_members import differences, main, services
 
@@ -185,3 +187,51 @@ def test_without_one_it_is_asked_in_its_region(region: str, url: str) -> None:
     provider = EndpointProvider(rules, partitions)
     found = provider.resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False)
     assert found.url == url
+
+
+def shapes_of(model: Any, operation: str) -> dict[str, Any]:
+    """Every shape that an operation reaches, without documentation."""
+    described = model["operations"][operation]
+    parts = [described.get("input"), described.get("output"), *described.get("errors", ())]
+    left, found = [part["shape"] for part in parts if part], {}
+    while left:
+        if (name := left.pop()) not in found:
+            found[name] = undocumented(model["shapes"][name])
+            inner = [*found[name].get("members", {}).values()]
+            inner += [
+                found[name][each] for each in ("member", "key", "value") if each in found[name]
+            ]
+            left += [part["shape"] for part in inner]
+    return found
+
+
+def undocumented(shape: dict[str, Any]) -> dict[str, Any]:
+    def bare(part: dict[str, Any]) -> dict[str, Any]:
+        return {key: each for key, each in part.items() if key != "documentation"}
+
+    kept = bare(shape)
+    if "members" in kept:
+        kept["members"] = {name: bare(each) for name, each in kept["members"].items()}
+    return kept | {each: bare(kept[each]) for each in ("member", "key", "value") if each in kept}
+
+
+@pytest.mark.parametrize("service", ["ec2", "ecs", "dynamodb", "rds", "cloudwatch", "lambda"])
+def test_looks_get_models_of_what_they_may_call_and_no_less_of_it(service: str) -> None:
+    whole: Any = ModelLoader().load_service_model(service, "service-2")
+    short: Any = LOADER.load_service_model(service, "service-2")
+    may = reads.ALLOW[service] | reads.CONSENT.get(service, frozenset())
+    found = set(short["operations"])
+    assert may <= found < set(whole["operations"])
+    assert all(whole["operations"][name].get("endpointoperation") for name in found - may)
+    for name in found:
+        assert undocumented(whole["operations"][name]) == short["operations"][name]
+        assert shapes_of(whole, name) == shapes_of(short, name)
+    lost = whole["shapes"].keys() - short["shapes"].keys()
+    assert not any(whole["shapes"][name].get("exception") for name in lost)
+
+
+def test_steps_get_whole_models_and_roles_theirs() -> None:
+    acts: Any = ACTS_LOADER.load_service_model("ec2", "service-2")
+    assert "RunInstances" in acts["operations"]
+    roles: Any = LOADER.load_service_model("sts", "service-2")
+    assert "AssumeRoleWithWebIdentity" in roles["operations"]

@@ -12,8 +12,9 @@ import pytest
 from botocore.model import ServiceModel
 
 import cockpit
-from cockpit.connect.aws import reads
+from cockpit.connect.aws import clients, reads
 from cockpit.connect.aws.loader import ModelLoader
+from cockpit.connect.aws.sessions import ACTS_LOADER
 from cockpit.errors import Refused
 from tests.core.aws_stub import Reply, Request, reading, stubbed, tag, xml
 
@@ -126,7 +127,10 @@ def test_consent_lets_one_operation_through() -> None:
     reads.check("logs", "StartQuery", frozenset({"logs.StartQuery"}))
 
 
-async def test_the_guard_stops_direct_calls_and_paginators_before_anything_leaves() -> None:
+async def test_the_guard_stops_direct_calls_and_paginators_before_anything_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clients, "LOADER", ACTS_LOADER)  # else none of them is there to be called
     async with stubbed() as stub, reading(stub) as session:
         ecs = await session._clients.of("ecs")
         with pytest.raises(Refused):

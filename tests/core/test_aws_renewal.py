@@ -79,7 +79,10 @@ def test_sessions_share_what_is_hung_on_clients_and_the_loader_stays_as_it_is() 
     with them twice no client of S3 could be made."""
     before = list(aws_sessions.LOADER.search_paths)
     one, other = (
-        aws_sessions.open_session("", "us-east-1", shared=lambda given: given) for _ in range(2)
+        aws_sessions.open_session(
+            "", "us-east-1", loader=aws_sessions.LOADER, shared=lambda given: given
+        )
+        for _ in range(2)
     )
     assert one._original_handler is other._original_handler
     assert list(aws_sessions.LOADER.search_paths) == before

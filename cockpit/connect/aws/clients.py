@@ -23,7 +23,9 @@ from cockpit.connect.aws.errors import AwsCall
 from cockpit.connect.aws.outside import outside
 from cockpit.connect.aws.policy import SessionPolicy
 from cockpit.connect.aws.sessions import (
+    ACTS_LOADER,
     CONNECT_TIMEOUT,
+    LOADER,
     READ_TIMEOUT,
     PlaceSession,
     Resolver,
@@ -81,6 +83,7 @@ class Clients:
         self._place = place
         self._identity = identity
         self._role = RoleSession(place.role_arn, identity.session_name, identity.policy)
+        self._loader = ACTS_LOADER if identity.attempts == 1 else LOADER
         self._hooks = hooks
         self._tasks = tasks
         self._clients: dict[str, AnswerToCome[ThinClient]] = {}
@@ -139,7 +142,7 @@ class Clients:
         await _closed(made)
 
     async def _make(self, service: str) -> ThinClient:
-        await off_loop(load, service)
+        await off_loop(load, service, self._loader)
         if self._session is None or self._session.failed:
             self._session = AnswerToCome(self._tasks.start(self._open()))
         session = await self._session.get()
@@ -239,7 +242,7 @@ class Clients:
             if not place.role_arn:
                 return session
             assumed = self._session_of("")
-        await off_loop(load, "sts")
+        await off_loop(load, "sts", self._loader)
         # the profile's ca_bundle holds for the role's calls too
         assumed.set_config_variable("ca_bundle", session.get_config_variable("ca_bundle"))
 
@@ -259,7 +262,7 @@ class Clients:
                 asking=self._hooks.sending,
             )
 
-        return open_session(profile, self._place.region, shared=shared)
+        return open_session(profile, self._place.region, shared=shared, loader=self._loader)
 
     async def _assume(self, source: PlaceSession) -> dict[str, str]:
         sts = await self._made(source, "sts")

@@ -15,11 +15,11 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import botocore.loaders
 import msgspec
@@ -55,6 +55,7 @@ class ModelLoader(botocore.loaders.Loader):  # type: ignore[misc]
         super().__init__()
         self._search_paths.append(str(files("cockpit.connect.aws").joinpath("services")))
         self._lock = threading.Lock()
+        self._done: set[int] = set()  # by identity: what is loaded is kept for good
 
     def load_service_model(
         self, service_name: str, type_name: str, api_version: str | None = None
@@ -63,9 +64,64 @@ class ModelLoader(botocore.loaders.Loader):  # type: ignore[misc]
         # Botocore keeps what it read: it is completed before anybody else can hold it.
         with self._lock:
             model: Members = super().load_service_model(service_name, type_name, api_version)
-            if type_name == "service-2":
-                complete(model, members_of(service_name))
+            if type_name == "service-2" and id(model) not in self._done:
+                self._done.add(id(model))
+                self._complete(service_name, model)
         return model
+
+    def _complete(self, service: str, model: Members) -> None:
+        """What a loader does with a model, once."""
+        complete(model, members_of(service))
+
+
+class ReadsLoader(ModelLoader):
+    """A loader for sessions that only look: models have the operations of some services that may be
+    called there, and no documentation. All of EC2's 700 operations are eight megabytes.
+    """
+
+    def __init__(self, kept: Mapping[str, Collection[str]]) -> None:
+        """`kept`: service → its operations; what is not named here stays whole."""
+        super().__init__()
+        self._kept = kept
+
+    def _complete(self, service: str, model: Members) -> None:
+        super()._complete(service, model)
+        if service in self._kept:
+            cut(model, self._kept[service])
+
+
+def cut(model: Members, kept: Collection[str]) -> None:
+    """Leave the operations `kept` and the shapes that they reach, in place, without documentation.
+
+    What botocore calls by itself stays: where a service tells its endpoints (DynamoDB), and every
+    error, which is found by its code.
+    """
+    model.pop("documentation", None)
+    operations = cast("dict[str, Members]", model["operations"])
+    shapes = cast("dict[str, Members]", model["shapes"])
+    for name, operation in [*operations.items()]:
+        if name not in kept and not operation.get("endpointoperation"):
+            del operations[name]
+    wanted = [name for name, shape in shapes.items() if shape.get("exception")]
+    for operation in operations.values():
+        wanted += _parts(operation, ("input", "output"), "errors")
+    reached: set[str] = set()
+    while wanted:
+        if (name := wanted.pop()) not in reached:
+            reached.add(name)
+            wanted += _parts(shapes[name], ("member", "key", "value"), "members")
+    for name in shapes.keys() - reached:
+        del shapes[name]
+
+
+def _parts(whole: Members, single: tuple[str, ...], several: str) -> list[str]:
+    """The shapes that an operation or a shape is made of; takes the documentation off all."""
+    more = whole.get(several, ())
+    listed = cast("Iterable[Members]", more.values() if isinstance(more, dict) else more)
+    parts = [*(cast("Members", whole[each]) for each in single if each in whole), *listed]
+    for each in (whole, *parts):
+        each.pop("documentation", None)
+    return [str(each["shape"]) for each in parts]
 
 
 @cache

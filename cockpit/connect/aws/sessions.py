@@ -26,8 +26,9 @@ from aiobotocore.session import AioSession
 from botocore.credentials import Credentials
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
+from cockpit.connect.aws import reads
 from cockpit.connect.aws.credentials import without_prompt
-from cockpit.connect.aws.loader import ModelLoader
+from cockpit.connect.aws.loader import ModelLoader, ReadsLoader
 from cockpit.connect.aws.parsers import COMPILED
 from cockpit.connect.aws.transport import Transport, Untyped, guard_metadata, trust
 from cockpit.connect.net.addresses import addresses_of
@@ -50,8 +51,17 @@ _LARGE = 256 * 1024
 # that has ended, would stand on stderr, and in the screen. The look tells it in its own words.
 logging.getLogger("aiobotocore").addHandler(logging.NullHandler())
 
-LOADER: Loader = ModelLoader()
-"""One for all places: a service model is read from disk once."""
+_WHOLE = frozenset({"s3", "sts", "ssm", "secretsmanager"})
+"""Of which botocore, the role of a place and passwords that AWS keeps want more than looks do."""
+LOADER: Loader = ReadsLoader(
+    {
+        service: reads.ALLOW[service] | reads.CONSENT.get(service, frozenset())
+        for service in reads.ALLOW.keys() - _WHOLE
+    }
+)
+"""One for all places' looks: a service model is read from disk once."""
+ACTS_LOADER: Loader = ModelLoader()
+"""Whole models: what a commander's steps may call is in runbooks of anybody."""
 
 _OFF_LOOP = ThreadPoolExecutor(1, "aws-models")
 
@@ -89,7 +99,7 @@ class PlaceSession(AioSession):  # type: ignore[misc]
 
 
 def open_session(
-    profile: str, region: str, *, shared: Callable[[Credentials], Credentials]
+    profile: str, region: str, *, shared: Callable[[Credentials], Credentials], loader: Loader
 ) -> PlaceSession:
     """A session with the credentials of a profile; empty: botocore's default chain. Makes no call.
 
@@ -100,7 +110,7 @@ def open_session(
     )
     session.set_config_variable("region", region)
     session.shared = shared
-    session.register_component("data_loader", LOADER)
+    session.register_component("data_loader", loader)
     parsers = _Parsers()
     parsers.set_parser_defaults(timestamp_parser=moment)
     session.register_component("response_parser_factory", parsers)
@@ -124,14 +134,14 @@ async def off_loop(work: Callable[[*Arguments], Result], *arguments: *Arguments)
     return await asyncio.get_running_loop().run_in_executor(_OFF_LOOP, work, *arguments)
 
 
-def load(service: str) -> None:
+def load(service: str, loader: Loader) -> None:
     """Read what a client is made of from disk, into the loader's cache. Blocks: not on the loop."""
     trust()
-    LOADER.load_data("endpoints")
-    LOADER.load_data("partitions")
-    LOADER.load_data("sdk-default-configuration")
-    LOADER.load_service_model(service, "service-2")
-    LOADER.load_service_model(service, "endpoint-rule-set-1")
+    loader.load_data("endpoints")
+    loader.load_data("partitions")
+    loader.load_data("sdk-default-configuration")
+    loader.load_service_model(service, "service-2")
+    loader.load_service_model(service, "endpoint-rule-set-1")
 
 
 class OffLoopParser:
