@@ -90,6 +90,35 @@ def _crowds(rows: Sequence[TimelineRow]) -> list[TimelineRow]:
     return told
 
 
+class Folding:
+    """`folded` again and again of rows that grow at their end, at the cost of what is new."""
+
+    def __init__(self) -> None:
+        self._rows: Sequence[TimelineRow] = ()
+        self._told: list[TimelineRow] = []
+        self._at = self._told_at = 0
+        """Where the last line that no other joins stands, in the rows and in what they became."""
+
+    def of(self, rows: Sequence[TimelineRow]) -> list[TimelineRow]:
+        """The lines of these rows; worked out once for the same rows."""
+        if rows is self._rows:
+            return self._told
+        at = self._at
+        if at < len(self._rows) and at < len(rows) and rows[at] is self._rows[at]:
+            self._told = self._told[: self._told_at] + folded(rows[at:])
+        else:
+            self._told = folded(rows)
+        self._rows = rows
+        self._at, self._told_at = _last_alone(rows), _last_alone(self._told)
+        return self._told
+
+
+def _last_alone(rows: Sequence[TimelineRow]) -> int:
+    """The place of the last row that neither joins others nor is joined; 0 when there is none."""
+    places = range(len(rows) - 1, -1, -1)
+    return next((at for at in places if rows[at].kind not in _TURNS), 0)
+
+
 def key(row: TimelineRow) -> Hashable:
     """The entry's number."""
     return row.seq

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
 
 from cockpit.incident.timeline import TimelineRow
 from screens.present import timeline as present
@@ -24,12 +24,11 @@ VIEW: RowView[TimelineRow] = RowView(
 class Timeline(RowList[TimelineRow]):
     """What happened, the newest at the end; it follows until the person moves up."""
 
-    _of: Sequence[TimelineRow] = ()
-    _folded: Sequence[TimelineRow] = ()
+    @cached_property
+    def _folding(self) -> present.Folding:
+        return present.Folding()
 
     def refresh_from(self, shown: Shown) -> None:
         """Draw this moment."""
-        if shown.entries is not self._of:  # the same object until there is another entry
-            self._of, self._folded = shown.entries, present.folded(shown.entries)
-        self.show(self._folded, shown.moment)
+        self.show(self._folding.of(shown.entries), shown.moment)
         set_title(self, line(f"Timeline {len(shown.entries)}"))
