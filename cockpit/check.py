@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +25,7 @@ from cockpit.triage.board import ONE_LOOK, Board, OpenFinding
 from cockpit.triage.finding import Evidence, Severity
 from cockpit.triage.had import PARTLY, LookMemory
 from cockpit.triage.onset import onset
-from cockpit.triage.probe import AnyProbe, Blind, Reading, Seen
+from cockpit.triage.probe import AnyProbe, Blind, Fact, Reading, Seen
 from cockpit.triage.related import RELATED, changes_of, feed_of, reading_of, without_feed
 from cockpit.triage.store import Store
 from cockpit.triage.suspects import Suspect, suspects
@@ -252,7 +253,20 @@ def _reading(reading: Reading, board: Board) -> dict[str, Any]:
         row |= {"reason": reading.outcome.reason.value, "detail": reading.outcome.detail}
         if reading.outcome.hint:
             row["hint"] = reading.outcome.hint
+    else:
+        row["facts"] = [_fact(fact) for fact in reading.outcome.facts]
     return row
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    """The first one is the headline. `value`: null where it is not a number, or not known."""
+    known = fact.value is not None and math.isfinite(fact.value)
+    return {
+        "label": visible(fact.label),
+        "text": visible(fact.text),
+        "value": fact.value if known else None,
+        "unit": fact.unit,
+    }
 
 
 def _finding(found: OpenFinding, library: Library) -> dict[str, Any]:

@@ -105,6 +105,24 @@ def test_the_json_keeps_its_schema(readings: list[Reading]) -> None:
     jsonschema.validate(json.loads(to_json(report(*readings))), SCHEMA)
 
 
+def test_the_json_gives_the_facts_in_their_order_the_headline_first() -> None:
+    facts = (
+        Fact("answered", "120/s · 3 wait", 120.0, "/s"),
+        Fact("role", HOSTILE),
+        Fact("left", "unknown", float("inf"), "s"),
+    )
+    look = seen()
+    assert isinstance(look.outcome, Seen)
+    looked = report(replace(look, outcome=replace(look.outcome, facts=facts)))
+    (row,) = json.loads(to_json(looked))["readings"]
+
+    jsonschema.validate(json.loads(to_json(looked)), SCHEMA)
+    first, role, left = row["facts"]
+    assert first == {"label": "answered", "text": "120/s · 3 wait", "value": 120.0, "unit": "/s"}
+    assert "\x1b" not in role["text"]
+    assert (role["value"], left["value"]) == (None, None)
+
+
 def test_the_json_says_why_it_is_blind() -> None:
     (row,) = json.loads(to_json(report(blind(Reason.DENIED))))["readings"]
     assert (row["outcome"], row["reason"], row["detail"]) == (
