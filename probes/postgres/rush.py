@@ -25,6 +25,7 @@ _SIGN = 0.2
 _SOON = 1.2
 """Seconds to the next look then: above the second in which sessions report."""
 _LONGEST = 60.0
+_REPORTED = 1.0
 
 
 class RushLimits(Protocol):
@@ -93,9 +94,12 @@ def rush_findings(gained: Sequence[Rush], limits: RushLimits) -> Iterator[Findin
 
 
 def answers(gained: Sequence[Rush], pulse: Pulse) -> Fact:
-    """Transactions that commit and that do not, and who waits for a lock or for a standby."""
+    """Transactions that commit and that do not, and who waits for a lock or for a standby.
+
+    Two looks within the second in which sessions report say nothing of how many there were.
+    """
     synced = sum(wait.n for wait in pulse.waits if wait.event == "SyncRep")
-    total = _all(gained) if gained else None
+    total = _all(gained) if gained and gained[0].seconds >= _REPORTED else None
     return served(
         total.commits / total.seconds if total else None,
         failed=total.rollbacks / total.seconds if total else None,

@@ -6,7 +6,10 @@ import pytest
 
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
+from probes.postgres.pulse import Wait
+from probes.postgres.rush import Rush, answers
 from probes.served import served
+from tests.probes.postgres_looks import pulse
 from tests.recorded import octets
 
 
@@ -48,3 +51,22 @@ def test_it_is_the_headline_of_each_engine(name: str, probe: str, text: str) -> 
     assert chosen.leads
     assert first.label == "answered"
     assert text in first.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        pytest.param(5.0, "20/s · 2/s fail · 3 wait", id="a pulse after the other"),
+        pytest.param(0.4, "answers · 3 wait", id="sessions have not reported since"),
+    ],
+)
+def test_postgresqls_transactions_are_told_once_its_sessions_have_reported(
+    seconds: float, text: str
+) -> None:
+    gained = (
+        Rush(datname="shop", seconds=seconds, sessions=0, commits=60, rollbacks=10),
+        Rush(datname="logs", seconds=seconds, sessions=0, commits=40, rollbacks=0),
+    )
+    waits = (Wait(type="IPC", event="SyncRep", n=2), Wait(type="Client", event="ClientRead", n=9))
+
+    assert answers(gained, pulse(waits=waits, lock_waiters=1)).text == text
