@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from cockpit.triage.board import Board, FindingId, OpenFinding
 from cockpit.triage.by_target import ByTarget
@@ -139,7 +140,7 @@ def suspects(
         for target in graph.targets
         if target.name in symptoms.of
         and target.kind not in _WITNESSES
-        and not symptoms.explained(target.name, graph.below(target.name) - graph.above(target.name))
+        and not symptoms.explained(target.name, graph.below_alone(target.name))
         and not symptoms.silenced(target.name, graph.above(target.name))
         and not (lost and lost.explains(target.name, symptoms.of[target.name]))
     ]
@@ -191,13 +192,14 @@ class _Symptoms:
             if known[1] is not None:
                 self._ill[target] = known[1]
         self.of = {target: ill.found for target, ill in self._ill.items()}
-        self._rank = {target: ill.worst.rank for target, ill in self._ill.items()}
+        high = Severity.HIGH.rank
+        self._grave = {name for name, ill in self._ill.items() if ill.worst.rank >= high}
         self._stopped = {name for name, ill in self._ill.items() if _METRICS_STOPPED in ill.codes}
         self.total = sum(ill.weight for ill in self._ill.values())
 
     def has(self, codes: frozenset[str]) -> bool:
         """Whether one of the codes is among them."""
-        return any(not codes.isdisjoint(ill.codes) for ill in self._ill.values())
+        return not codes.isdisjoint(chain.from_iterable(ill.codes for ill in self._ill.values()))
 
     def among(self, names: Iterable[str]) -> list[OpenFinding]:
         """Those of these targets."""
@@ -212,12 +214,10 @@ class _Symptoms:
         """Whether something that it needs is ill enough to be its cause: gravely, or no less than
         itself. A warning below says nothing about an outage above.
         """
-        enough = min(self._rank[name], Severity.HIGH.rank)
-        return any(
-            self._rank.get(need, -1) >= enough
-            or (need in self._stopped and bool(self.hang(need, (name,))))
-            for need in below
-        )
+        enough = self._grave if name in self._grave else self._ill.keys()
+        if not enough.isdisjoint(below):
+            return True
+        return any(self.hang(need, (name,)) for need in self._stopped.intersection(below))
 
     def hang(self, name: str, above: Iterable[str]) -> list[str]:
         """Which of those that need it do not answer, where its metrics have stopped: its host hangs

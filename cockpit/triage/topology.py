@@ -20,12 +20,19 @@ class DependencyGraph:
         self.targets = tuple(targets)
         self._known = {target.name: target for target in targets}
         self._below: dict[str, frozenset[str]] = {}
+        self._below_alone: dict[str, frozenset[str]] = {}
 
     def below(self, name: str) -> frozenset[str]:
         """Everything that a target needs, directly or through others, without itself."""
         if name not in self._below:
             self._below[name] = self._reached(name)
         return self._below[name]
+
+    def below_alone(self, name: str) -> frozenset[str]:
+        """What a target needs and what does not need it in turn, as in a circle."""
+        if name not in self._below_alone:
+            self._below_alone[name] = self.below(name) - self.above(name)
+        return self._below_alone[name]
 
     def above(self, name: str) -> frozenset[str]:
         """Everything that cannot work without a target, directly or through others."""

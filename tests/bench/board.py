@@ -61,7 +61,7 @@ seconds = iter(range(5, 1000, 5))
 
 def some():
     global board
-    for reading in readings.pop():
+    for reading in readings.pop(0):
         board, _ = reduce(board, reading)
 
 readings = [[look(each, next(seconds)) for each in range(0, TARGETS, 20)] for _ in range(3)]
