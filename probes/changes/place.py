@@ -95,13 +95,13 @@ def limit(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Findin
         yield Finding(
             "AWS_ACCOUNT_LIMIT",
             Severity.HIGH,
-            f"{each.limit}: the limit of {each.place} refuses {count(len(each.targets), 'target')}"
-            f": {', '.join(each.targets[:4])}{' …' if len(each.targets) > 4 else ''}",
+            f"{each.limit} of {each.place} are used up: "
+            f"{', '.join(each.targets[:4])}{' …' if len(each.targets) > 4 else ''} are refused",
             subject=f"{each.place} {each.limit}",
             evidence=(
-                Evidence("targets", len(each.targets)),
-                Evidence("named", ", ".join(each.targets[:10])),
+                Evidence("refused", len(each.targets), "targets"),
                 Evidence("told there as", ", ".join(each.codes)),
+                *([Evidence("all", ", ".join(each.targets[:30]))] if len(each.targets) > 4 else ()),
             ),
             likely=("one of them takes more than before", "somebody else in the account does"),
             next="who takes most of it? slow that one down; an increase takes hours to days",

@@ -311,7 +311,7 @@ def refused(limit: str, severity: Severity = Severity.WARNING) -> Seen:
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
-        ({"a": refused("L"), "b": refused("L")}, ["L: the limit of prod refuses 2 targets: a, b"]),
+        ({"a": refused("L"), "b": refused("L")}, ["L of prod are used up: a, b are refused"]),
         ({"a": refused("L")}, []),
         ({"a": refused("L"), "b": refused("M")}, []),
         ({"a": refused("L"), "b": refused("L", Severity.INFO)}, []),
