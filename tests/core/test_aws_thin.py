@@ -400,3 +400,19 @@ async def test_without_credentials_nothing_leaves() -> None:
         answer, sent = await both.same("ListTasks", {})
         assert answer[0] == "NoCredentialsError"
         assert not sent
+
+
+async def test_namespaces_that_a_server_makes_up_are_read_and_not_kept() -> None:
+    async with clients() as made:
+        both = Both(await made.reads("sts"))
+        told = "<n:R xmlns:n='{0}'><n:GetCallerIdentityResult><n:Account>{0}</n:Account></n:GetCallerIdentityResult></n:R>"
+        for number in range(50):
+            both.wire.body = told.format(number).encode()
+            answer, _ = await both.same("GetCallerIdentity", {})
+            assert answer["Account"] == str(number)
+        (reader,) = [
+            read for shape, read in both.thin._parser._parser._readers.items()
+            if shape.type_name == "structure"
+        ]  # fmt: skip
+        kept = [cell.cell_contents for cell in reader.__closure__ or ()]
+        assert max(len(each) for each in kept if isinstance(each, dict)) <= 6

@@ -137,7 +137,7 @@ class _Xml(_Compiled):
 
     def _structure(self, shape: Shape) -> Read:
         members: dict[str, tuple[str, Read]] = {}
-        tags: dict[str, tuple[str, Read]] = {}  # by whole tags, which have a namespace before them
+        tags: dict[str, tuple[str, Read]] = {}  # by whole tags, with the namespace before them
 
         def read(node: Untyped) -> dict[str, Untyped]:
             if not members:
@@ -153,7 +153,8 @@ class _Xml(_Compiled):
                     held = members.get(tag[tag.rfind("}") + 1 :])
                     if held is None:
                         continue
-                    tags[tag] = held
+                    if len(tags) < 2 * len(members):  # namespaces are whatever a server writes
+                        tags[tag] = held
                 member, inner = held
                 if member in found:
                     return aggregated(node)
