@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from cockpit.desk import Desk, Opening
 
 
+_FIRST_SWEEP = 20.0
+"""Seconds after which the first sweep is over for most: till then garbage is collected seldom."""
+
+
 @click.command()
 @click.pass_context
 def start(ctx: click.Context) -> int:
@@ -169,10 +173,10 @@ def show(
     start.enter_context(starting())
 
     async def made() -> Desk | Opening:
-        with start:
-            opened = await make()
+        opened = await make()
+        loop.call_later(_FIRST_SWEEP, start.close)  # it makes most of what stays
         # steps are read when a runbook is shown, which must not wait for the parser's import
-        asyncio.get_running_loop().run_in_executor(None, import_module, "markdown_it")
+        loop.run_in_executor(None, import_module, "markdown_it")
         return opened
 
     async def shown() -> int:
@@ -182,7 +186,8 @@ def show(
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    code = loop.run_until_complete(shown())
+    with start:
+        code = loop.run_until_complete(shown())
     asyncio.set_event_loop(None)
     with contextlib.suppress(OSError):  # the terminal may be what ended it
         code = after() or code

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -491,7 +490,6 @@ class Desk:
 
     async def _settle(self) -> None:
         await asyncio.sleep(_SETTLE_AFTER)
-        gc.freeze()  # what the first sweep made stays: to walk over it again stalls keys
         self._recorder.settle(self.board)
         self.store.remember(recoveries(self.incident.entries))
         self._tell()

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from cockpit.cli import main
+from cockpit.cli import main, tui
+from tests.patience import at_most
+
+if TYPE_CHECKING:
+    from cockpit.desk import Desk
 
 HEAVY = ("textual", "rich", "aioboto3", "boto3", "botocore", "psycopg", "pymysql", "redis", "moto")
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -170,3 +178,35 @@ def test_a_command_is_one_file_that_is_named_as_it_is() -> None:
         assert section in main.SECTIONS
         assert place > 0
         assert command.get_short_help_str(100)
+
+
+def test_garbage_is_collected_seldom_until_the_first_sweep_of_the_screens_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = gc.get_threshold()
+    frozen: list[tuple[int, int, int]] = []
+    meanwhile: list[tuple[int, int, int]] = []
+
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def shown(make: Callable[[], Awaitable[object]]) -> int:
+        loops.append(asyncio.get_running_loop())
+        await make()
+        meanwhile.append(gc.get_threshold())
+        async with asyncio.timeout(at_most(5)):
+            while gc.get_threshold() != before:
+                await asyncio.sleep(0.001)
+        return 0
+
+    async def made() -> Desk:
+        return cast("Desk", None)
+
+    monkeypatch.setattr("screens.app.run_async", shown)
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(gc.get_threshold()))
+    monkeypatch.setattr(tui, "_FIRST_SWEEP", 0.01)
+
+    assert tui.show(made, hard=False) == 0
+    loops[0].close()
+    assert meanwhile == frozen
+    assert meanwhile[0][0] > before[0]
+    assert gc.get_threshold() == before
