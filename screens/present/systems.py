@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import is_
 
 from textual.content import Content
 
 from cockpit.errors import Reason
 from cockpit.sweep import PlaceStatus
-from cockpit.triage.board import Board, FindingId, OpenFinding
+from cockpit.triage.board import FindingId, OpenFinding
+from cockpit.triage.by_target import ByTarget
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
@@ -78,26 +80,36 @@ class System:
 SystemRow = Heading | System | Change
 
 
-def rows(shown: Shown, *, by_place: bool = False) -> list[SystemRow]:
-    """Services (or accounts and regions) with their targets, then the newest changes."""
-    worst = _worst(shown.board.open)
-    once = _worst(shown.board.pending)
-    looks = _looks(shown.board)
+Kept = dict[str, tuple[tuple[object, ...], System]]
+"""Target → what its row was made of, and the row."""
+
+
+def rows(shown: Shown, *, by_place: bool = False, kept: Kept | None = None) -> list[SystemRow]:
+    """Services (or accounts and regions) with their targets, then the newest changes. `kept` is
+    what an earlier call left there: the row of a target of which nothing is new is not made again.
+    """
+    board = shown.board
+    looks = dict(ByTarget.of_mapping(board.readings).groups())
+    opened = dict(ByTarget.of_mapping(board.open).groups())
+    once = dict(ByTarget.of_mapping(board.pending).groups())
+    kept = {} if kept is None else kept
     groups: dict[str, list[System]] = {}
-    for target in shown.targets.values():
-        found = looks.get(target.name, [])
+    for name, target in shown.targets.items():
+        made_of = target, looks.get(name), opened.get(name), once.get(name)
+        known = kept.get(name)
+        if known is None or not all(map(is_, known[0], made_of)):
+            found = [*looks.get(name, {}).values()]
+            worst, waits = _worst(opened.get(name, {})), _worst(once.get(name, {}))
+            known = kept[name] = (made_of, _graded(target, found, worst, waits=waits))
         group = target.service or shown.status.environment or "targets"
         if by_place:
             group = place_of(target)
-        system = _system(target, found, worst.get(target.name))
-        if system.state == "ok" and once.get(target.name, Severity.INFO) > Severity.INFO:
-            system = replace(system, state="waiting")
-        groups.setdefault(group, []).append(system)
+        groups.setdefault(group, []).append(known[1])
     listed: list[SystemRow] = []
     for name, members in groups.items():
         place = shown.status.places.get(name)
         listed += [_of_place(name, place, members) if by_place else Heading(name), *members]
-    changes = shown.board.changes[:_CHANGES]
+    changes = board.changes[:_CHANGES]
     if changes:
         listed += [Heading("changes"), *changes]
     return listed
@@ -126,22 +138,18 @@ def _held_up(place: PlaceStatus, service: str) -> str:
     return ", ".join(filter(None, (f"{number(waits)} wait" if waits else "", slowed)))
 
 
-def _worst(findings: Mapping[FindingId, OpenFinding]) -> dict[str, Severity]:
-    worst: dict[str, Severity] = {}
-    ranks: dict[str, int] = {}
-    for id_, finding in findings.items():
-        severity = finding.finding.severity
-        rank = severity.rank
-        if rank > ranks.get(id_.target, -1):
-            worst[id_.target], ranks[id_.target] = severity, rank
-    return worst
+def _worst(findings: Mapping[FindingId, OpenFinding]) -> Severity | None:
+    return max((each.finding.severity for each in findings.values()), default=None)
 
 
-def _looks(board: Board) -> dict[str, list[Reading]]:
-    looks: dict[str, list[Reading]] = {}
-    for reading in board.readings.values():
-        looks.setdefault(reading.target, []).append(reading)
-    return looks
+def _graded(
+    target: Target, found: list[Reading], worst: Severity | None, *, waits: Severity | None
+) -> System:
+    """`waits`: the worst of what was seen once."""
+    system = _system(target, found, worst)
+    if system.state == "ok" and waits is not None and waits > Severity.INFO:
+        return replace(system, state="waiting")
+    return system
 
 
 def _system(target: Target, found: list[Reading], worst: Severity | None) -> System:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from screens.present import systems as present
 from screens.shown import Shown
 from screens.widgets.panes import set_title
@@ -22,7 +24,12 @@ class Systems(RowList[present.SystemRow]):
 
     by_place = False
 
+    @cached_property
+    def _kept(self) -> present.Kept:
+        return {}
+
     def refresh_from(self, shown: Shown) -> None:
         """Draw this moment."""
-        self.show(present.rows(shown, by_place=self.by_place), shown.moment)
+        rows = present.rows(shown, by_place=self.by_place, kept=self._kept)
+        self.show(rows, shown.moment)
         set_title(self, present.title(shown, by_place=self.by_place))

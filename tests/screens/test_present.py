@@ -20,7 +20,7 @@ from cockpit.incident.entry import EntryKind
 from cockpit.incident.timeline import TimelineRow
 from cockpit.runbooks.plan import PlanLine
 from cockpit.sweep import PlaceStatus
-from cockpit.triage.board import Board, LookId
+from cockpit.triage.board import Board, LookId, reduce
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import registry
@@ -219,6 +219,22 @@ def test_a_target_never_looked_at_is_waiting_and_not_well() -> None:
     desk.board = Board()
     rows = [row for row in systems.rows(shown(desk)) if isinstance(row, systems.System)]
     assert {row.state for row in rows} == {"waiting"}
+
+
+def test_systems_that_are_kept_from_board_to_board_are_those_of_the_board() -> None:
+    desk, kept = FakeDesk(), dict[str, tuple[tuple[object, ...], systems.System]]()
+    first = systems.rows(shown(desk), kept=kept)
+    assert first == systems.rows(shown(desk))
+    ill = next(iter(desk.board.open.values()))
+    for outcome in (Seen(), Blind(Reason.TIMEOUT, "no answer"), Seen((ill.finding,))):
+        reading = Reading(ill.target, ill.kind, ill.probe, NOW + timedelta(seconds=9), 0.1, outcome)
+        desk.board, _ = reduce(desk.board, reading)
+        assert systems.rows(shown(desk), kept=kept) == systems.rows(shown(desk))
+    again = systems.rows(shown(desk), kept=kept)
+    same = [
+        one is other for one, other in zip(again, systems.rows(shown(desk), kept=kept), strict=True)
+    ]
+    assert sum(same) >= len([row for row in again if isinstance(row, systems.System)])
 
 
 def test_an_old_number_shows_its_age() -> None:
