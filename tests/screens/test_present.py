@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.text import Text
 from textual.content import Content
 
@@ -17,10 +14,9 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
 from cockpit.errors import Reason
 from cockpit.incident.entry import EntryKind
-from cockpit.incident.timeline import TimelineRow
 from cockpit.runbooks.plan import PlanLine
 from cockpit.sweep import PlaceStatus
-from cockpit.triage.board import Board, LookId, reduce
+from cockpit.triage.board import Board, LookId
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import registry
@@ -221,22 +217,6 @@ def test_a_target_never_looked_at_is_waiting_and_not_well() -> None:
     assert {row.state for row in rows} == {"waiting"}
 
 
-def test_systems_that_are_kept_from_board_to_board_are_those_of_the_board() -> None:
-    desk, kept = FakeDesk(), dict[str, tuple[tuple[object, ...], systems.System]]()
-    first = systems.rows(shown(desk), kept=kept)
-    assert first == systems.rows(shown(desk))
-    ill = next(iter(desk.board.open.values()))
-    for outcome in (Seen(), Blind(Reason.TIMEOUT, "no answer"), Seen((ill.finding,))):
-        reading = Reading(ill.target, ill.kind, ill.probe, NOW + timedelta(seconds=9), 0.1, outcome)
-        desk.board, _ = reduce(desk.board, reading)
-        assert systems.rows(shown(desk), kept=kept) == systems.rows(shown(desk))
-    again = systems.rows(shown(desk), kept=kept)
-    same = [
-        one is other for one, other in zip(again, systems.rows(shown(desk), kept=kept), strict=True)
-    ]
-    assert sum(same) >= len([row for row in again if isinstance(row, systems.System)])
-
-
 def test_an_old_number_shows_its_age() -> None:
     made = shown()
     row = next(row for row in systems.rows(made) if isinstance(row, systems.System))
@@ -265,41 +245,6 @@ def test_many_targets_that_go_blind_in_one_go_are_one_line_that_names_them() -> 
     assert timeline.folded(lost[:3]) == lost[:3]
     pinned = [*lost[:3], replace(lost[3], pinned=True), lost[4]]
     assert timeline.folded(pinned) == pinned
-
-
-@given(st.lists(st.tuples(st.sampled_from("nbbs"), st.sampled_from("abcde"), st.booleans())))
-def test_rows_that_are_folded_as_they_come_are_those_that_are_folded_at_once(
-    told: list[tuple[str, str, bool]],
-) -> None:
-    kinds = {"n": EntryKind.NOTE, "b": EntryKind.BLIND, "s": EntryKind.SEES_AGAIN}
-    rows = tuple(
-        replace(
-            entry(seq, NOW, kinds[kind], "told"), target=target, pinned=pinned and target == "a"
-        )
-        for seq, (kind, target, pinned) in enumerate(told, start=1)
-    )
-    folding = timeline.Folding()
-    for number in range(len(rows) + 1):
-        grown = rows[:number]
-        assert folding.of(grown) == timeline.folded(grown)
-        assert folding.of(grown) is folding.of(grown)
-    corrected = tuple(replace(row, text="corrected") for row in rows)
-    assert folding.of(corrected) == timeline.folded(corrected)
-
-
-def test_of_rows_that_grow_only_what_is_new_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = tuple(entry(seq, NOW, EntryKind.NOTE, "told") for seq in range(1, 50))
-    folding, fold = timeline.Folding(), timeline.folded
-    asked: list[int] = []
-
-    def told(new: Sequence[TimelineRow]) -> list[TimelineRow]:
-        asked.append(len(new))
-        return fold(new)
-
-    folding.of(rows[:-1])
-    monkeypatch.setattr(timeline, "folded", told)
-    assert folding.of(rows) == list(rows)
-    assert asked == [2]
 
 
 def test_a_long_label_of_a_plan_is_not_cut() -> None:
