@@ -123,6 +123,18 @@ def test_what_nobody_configured_is_still_known(tmp_path: Path) -> None:
     assert (code, "sqs" in names, "postgres" in names) == (64, True, True)
 
 
+def test_the_first_frame_waits_for_nothing_that_it_does_not_show() -> None:
+    later = ("cockpit.triage.registry", "cockpit.config", "probes", *UNUSED)
+    program = (
+        "import json, sys; import cockpit.cli.main, cockpit.cli.commands.open, screens.app;"
+        f"print(json.dumps([name for name in {later!r} if name in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(done.stdout) == ["textual", "rich"]
+
+
 def test_the_probes_import_no_driver(tmp_path: Path) -> None:
     program = (
         "import json, sys; from cockpit.triage.registry import registry; assert [*registry()];"
