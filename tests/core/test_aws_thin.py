@@ -40,7 +40,7 @@ from cockpit.connect.shared import Tasks
 AT = datetime(2026, 11, 21, 3, 0, 30, tzinfo=UTC)
 ODD = "a b/ü%2F+&=~*'()\"<>"
 STAY = {"s3", "s3control"}
-"""Services whose reads are aiobotocore's: docs/decisions/0046."""
+"""Services whose reads are aiobotocore's: docs/decisions/0049."""
 ALL = sorted(
     (service, operation)
     for table in (reads.ALLOW, reads.CONSENT)
