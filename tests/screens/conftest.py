@@ -99,9 +99,15 @@ async def settle(pilot: Pilot[int]) -> None:
 
 
 async def _processed(pilot: Pilot[int]) -> None:
-    """Every message is handled and the layout is made; `pilot.pause` also waits for a quiet CPU."""
-    await pilot._wait_for_screen()
-    await asyncio.sleep(0.002)
+    """Every message is handled and the layout is made; `pilot.pause` also waits for a quiet CPU.
+
+    A layout may want another one: what it made longer than its pane gets a scroll bar in the next.
+    """
+    for _ in range(50):
+        await pilot._wait_for_screen()
+        await asyncio.sleep(0.002)
+        if not pilot.app.screen._layout_required:
+            return
 
 
 async def until(pilot: Pilot[int], true: Callable[[], bool], what: str = "") -> None:

@@ -52,6 +52,7 @@ SHOP = (
     _target("catalog", "mysql"),
     _target("sessions", "redis"),
     _target("pages", "memcached"),
+    _target("pool", "pgbouncer"),
 )
 GRAPH = DependencyGraph(SHOP)
 BY_KIND = {target.kind: target for target in SHOP}

@@ -120,7 +120,8 @@ async def test_writes_to_a_replica_are_told_and_then_that_they_ended(two: Two) -
     assert (refused.severity.value, refused.subject) == ("critical", "READONLY")
     assert "SET 40" in str(refused.evidence)
     assert isinstance(decode(encode(state), RedisHealth), RedisHealth)
-    assert [(f.code, f.severity.value) for f in minute] == [("RD_ERR_REFUSED", "info")]
+    told = [(one.code, one.severity.value) for one in minute if one.code.startswith("RD_ERR")]
+    assert told == [("RD_ERR_REFUSED", "info")]
     assert any(table.title == "Error replies" for table in seen.tables)
 
 
