@@ -83,8 +83,8 @@ def create(folder: Path) -> Path:
     own = make_folder(folder / "tmp", drop=True)
     run(
         [installer, "--no-defaults", f"--datadir={data}", f"--tmpdir={own}", "--skip-test-db",
-         "--skip-name-resolve", "--auth-root-authentication-method=normal", "--innodb-log-file-size=8M",
-         "--innodb-buffer-pool-size=24M"],
+         "--skip-name-resolve", "--auth-root-authentication-method=normal",
+         "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=24M"],
         drop=True,
     )  # fmt: skip
     return data
