@@ -283,7 +283,7 @@ def _finding(found: OpenFinding, library: Library) -> dict[str, Any]:
         "likely": list(finding.likely),
         "against": list(finding.against),
         "next": finding.next,
-        "runbook": library.best(finding.code),
+        "runbook": library.best(finding.code, found.kind),
     }
 
 

@@ -86,7 +86,7 @@ def _findings_block(report: Report, style: Style) -> Iterable[str]:
             for e in finding.evidence[:3]
         )
         detail = [finding.code, *([numbers] if numbers else [])]
-        if runbook := report.library.best(finding.code):
+        if runbook := report.library.best(finding.code, entry.kind):
             detail.append(f"runbook {runbook}")
         yield style.paint(_cut("    " + " · ".join(detail), style.width), "\x1b[2m")
         if finding.next:

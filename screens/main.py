@@ -81,7 +81,7 @@ class MainScreen(PanesScreen, part=Where.MAIN):
     def _draw_selected(self, shown: Shown) -> None:
         findings = self.query_one(Findings)
         row, start = findings.chosen, findings.start
-        better = shown.best(start.finding.finding.code) if start.finding else ""
+        better = shown.best(start.finding) if start.finding else ""
         self.query_one(BetterBar).refresh_from(start, row, better, shown=shown)
         pane = self.query_one(EvidencePane)
         if not pane.has_class("-other"):
@@ -120,7 +120,7 @@ class MainScreen(PanesScreen, part=Where.MAIN):
             return ""
         if name in {"findings", "evidence"}:
             row = self.query_one(Findings).chosen
-            best = shown.best(row.finding.code) if isinstance(row, OpenFinding) else ""
+            best = shown.best(row) if isinstance(row, OpenFinding) else ""
             role = shown.status.role
             return evidence.as_text(row, shown.board, shown.moment, role, runbook=best)
         if isinstance(pane, EvidencePane) or pane.chosen is None:

@@ -197,8 +197,8 @@ class DeskPort(Protocol):
     def logs_of(self, target: str) -> LogsPort:
         """The logs of a target, held against the onset. Raises `BlindError` for one without."""
 
-    def best(self, code: str) -> str:
-        """The id of the runbook that is offered first for a code; empty when there is none."""
+    def best(self, finding: OpenFinding) -> str:
+        """The id of the runbook that is offered first for it; empty when there is none."""
 
     def run_for(self, runbook_id: str, finding: FindingId) -> RunPort | None:
         """The run that was started for this finding, here or in an earlier session, if any."""

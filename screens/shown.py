@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cockpit import clock
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import TimelineRow
-from cockpit.triage.board import Board, LookId
+from cockpit.triage.board import Board, LookId, OpenFinding
 from cockpit.triage.probe import Reading, Seen
 from cockpit.triage.suspects import Suspect
 from cockpit.triage.target import Target
@@ -44,8 +44,8 @@ class Shown:
     """The step since which something else got worse; None: nothing did, or somebody decided."""
     last_seen: Mapping[LookId, Reading] = field(default_factory=dict)
     """The last reading of each look that saw something, for tables while it is blind."""
-    best: Callable[[str], str] = field(default=lambda _: "")
-    """Code → the id of the runbook that is offered first; empty: none."""
+    best: Callable[[OpenFinding], str] = field(default=lambda _: "")
+    """Finding → the id of the runbook that is offered first; empty: none."""
     frozen: datetime | None = None
     """Since when the panes stand still; None while they are live."""
 

@@ -262,12 +262,14 @@ class Desk:
 
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
         """Those that are for its code, the best first."""
-        return self.library.for_code(finding.finding.code)
+        return self.library.for_code(finding.finding.code, finding.kind)
 
     def explain(self, code: str) -> Sequence[str]:
         """What a code means, by the settings that hold here. Reads sources: not on the loop."""
-        found = explain(code, catalog(), self.config.settings)
-        return [visible(each, 2000) for each in lines(found, self.library.best(code))]
+        known = catalog()
+        found = explain(code, known, self.config.settings)
+        named = self.library.named(code, (known.probes[each.probe].kind for each in found))
+        return [visible(each, 2000) for each in lines(found, named)]
 
     def logs_of(self, target: str) -> TargetLogs:
         """The logs of a target, held against the onset. Raises `BlindError` for one without."""
@@ -289,9 +291,9 @@ class Desk:
             onset=began.at - began.slack if began is not None and not began.vague else None,
         )
 
-    def best(self, code: str) -> str:
-        """The id of the runbook that is offered first for a code; empty when there is none."""
-        return self.library.best(code)
+    def best(self, finding: OpenFinding) -> str:
+        """The id of the runbook that is offered first for it; empty when there is none."""
+        return self.library.best(finding.finding.code, finding.kind)
 
     def run_for(self, runbook_id: str, finding: FindingId) -> Run | None:
         """The run that was started for this finding, here or before, if any."""

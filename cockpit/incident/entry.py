@@ -78,25 +78,6 @@ class EntryKind(StrEnum):
         return self in _MACHINE
 
 
-_MACHINE = frozenset(
-    {
-        EntryKind.FINDING_OPENED,
-        EntryKind.FINDING_WORSENED,
-        EntryKind.FINDING_EASED,
-        EntryKind.FINDING_CLEARED,
-        EntryKind.BLIND,
-        EntryKind.SEES_AGAIN,
-        EntryKind.CHANGE,
-        EntryKind.SUSPECT,
-        EntryKind.SWEEP,
-        EntryKind.OBJECTIVE,
-        EntryKind.STEP_PREDICTION,  # the intent behind it is durable, and so is what is before it
-        EntryKind.STEP_INTERRUPT,
-        EntryKind.STEP_SETTLEMENT,
-        EntryKind.STEP_OUTPUT,
-    }
-)
-
 SEEN = frozenset(
     {
         EntryKind.FINDING_OPENED,
@@ -111,6 +92,14 @@ SEEN = frozenset(
     }
 )
 """What looks write: nearly all of a long journal."""
+
+_MACHINE = SEEN | {
+    EntryKind.OBJECTIVE,
+    EntryKind.STEP_PREDICTION,  # the intent behind it is durable, and so is what is before it
+    EntryKind.STEP_INTERRUPT,
+    EntryKind.STEP_SETTLEMENT,
+    EntryKind.STEP_OUTPUT,
+}
 
 FORMAT = 2
 """What is written now. 1, of cockpit 0.1, has one digest over all of an entry, so that nothing of

@@ -48,20 +48,42 @@ class Library:
         found = next((runbook for runbook in self.runbooks if runbook.id == runbook_id), None)
         return None if found is None else _whole(found)
 
-    def for_code(self, code: str) -> tuple[Runbook, ...]:
+    def for_code(self, code: str, kind: str = "") -> tuple[Runbook, ...]:
         """The runbooks that list a code in `for`, the best first: the only binding there is.
 
-        The user's own come before the shipped ones, then the one that lists it earlier.
+        The user's own come before the shipped ones, then the one that lists it earlier. `kind`: of
+        the target that has the finding; one that looks at targets of another kind comes last.
         """
-        return tuple(map(_whole, self._fitting(code)))
+        return tuple(map(_whole, self._fitting(code, kind)))
 
-    def best(self, code: str) -> str:
+    def best(self, code: str, kind: str = "") -> str:
         """The id of the best runbook for a code; empty when there is none."""
-        return next((runbook.id for runbook in self._fitting(code)), "")
+        return next((runbook.id for runbook in self._fitting(code, kind)), "")
 
-    def _fitting(self, code: str) -> list[Runbook]:
+    def named(self, code: str, kinds: Iterable[str]) -> str:
+        """The ids of the best for each of some kinds, as text; empty when there is none."""
+        return ", ".join(dict.fromkeys(filter(None, (self.best(code, kind) for kind in kinds))))
+
+    def _fitting(self, code: str, kind: str) -> list[Runbook]:
         fitting = [runbook for runbook in self.runbooks if code in runbook.codes]
-        return sorted(fitting, key=lambda each: (each.shipped, each.codes.index(code)))
+        return sorted(
+            fitting,
+            key=lambda each: (
+                bool(kind) and _is_of_others(each, kind),
+                each.shipped,
+                each.codes.index(code),
+            ),
+        )
+
+
+def _is_of_others(runbook: Runbook, kind: str) -> bool:
+    """Whether it looks at what has the finding, and only where that is of another kind: the codes
+    of a connection are told at endpoints, databases and caches alike.
+    """
+    looked_at = {
+        param.kind for param in runbook.params.values() if param.source == "finding.target"
+    }
+    return bool(looked_at) and not looked_at & {"", kind}
 
 
 def library(

@@ -120,7 +120,7 @@ def start(shown: Shown, found: Sequence[FindingRow]) -> Start:
         if isinstance(row, OpenFinding)
         and row.cleared is None
         and row.target == first.target
-        and shown.best(row.finding.code)
+        and shown.best(row)
     )
     best = next(own, None)
     if best is None:
@@ -153,7 +153,7 @@ def text(row: FindingRow, moment: datetime) -> str:
     return row.finding.summary
 
 
-def fields(row: FindingRow, best: Callable[[str], str]) -> Mapping[str, str]:
+def fields(row: FindingRow, best: Callable[[OpenFinding], str]) -> Mapping[str, str]:
     """The columns that a filter can name."""
     if isinstance(row, Unseen):
         return {
@@ -171,7 +171,7 @@ def fields(row: FindingRow, best: Callable[[str], str]) -> Mapping[str, str]:
         "code": finding.code,
         "probe": row.probe,
         "subject": finding.subject,
-        "runbook": best(finding.code),
+        "runbook": best(row),
         "text": finding.summary,
     }
 

@@ -25,7 +25,7 @@ class EvidencePane(Paper):
             shown.moment,
             width=max(10, self.columns),
             role=shown.status.role,
-            runbook=shown.best(row.finding.code) if isinstance(row, OpenFinding) else "",
+            runbook=shown.best(row) if isinstance(row, OpenFinding) else "",
             dense=self.size.height < _ROOMY,
         )
         self.show(told)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from textual.content import Content
 
+from cockpit.triage.board import OpenFinding
 from screens.present import findings as present
 from screens.present.lines import cells
 from screens.shown import Shown
@@ -24,7 +25,7 @@ class Findings(RowList[present.FindingRow]):
         self._names = 14
         self.start = present.Start(None, "")
         """Where the selection starts, or would go when it is held elsewhere."""
-        self._best: Callable[[str], str] = lambda _: ""
+        self._best: Callable[[OpenFinding], str] = lambda _: ""
         view: RowView[present.FindingRow] = RowView(
             key=present.key,
             draw=self._draw,

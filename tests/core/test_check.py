@@ -229,7 +229,8 @@ async def test_a_finding_of_a_connection_that_failed_names_its_runbook(tmp_path:
         "MC_MUTE",
     }
     assert [one for one in found if one["severity"] != "info" and not one["runbook"]] == []
-    assert "runbook path-tcp" in to_text(looked)
+    assert "runbook database-refuses" in to_text(looked)
+    assert "path-tcp" not in to_text(looked), "it looks at addresses of endpoints"
 
 
 async def test_the_footer_counts_the_targets_that_were_looked_at(tmp_path: Path) -> None:

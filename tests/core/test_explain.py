@@ -292,11 +292,16 @@ def test_check_screens_and_pages_name_the_same_runbook_for_every_code() -> None:
     for code in CODES:
         best = books.best(code)
         found = Finding(code, Severity.HIGH, "it hurts")
-        opened = OpenFinding(
-            id=FindingId("t", code, ""), kind="k", probe="p", finding=found,
-            since=NOW, seen=NOW, looks=1,
-        )  # fmt: skip
-        assert check._finding(opened, books)["runbook"] == best
+        for probe in (each for each in catalog().probes.values() if code in each.codes):
+            opened = OpenFinding(
+                id=FindingId("t", code, ""), kind=probe.kind, probe=probe.id, finding=found,
+                since=NOW, seen=NOW, looks=1,
+            )  # fmt: skip
+            here = books.best(code, probe.kind)
+            assert check._finding(opened, books)["runbook"] == here
+            page = (codes_pages.FOLDER / f"{probe.kind}.md").read_text("utf-8")
+            part = page.partition(f"\n## {code}\n")[2].partition("\n## ")[0]
+            assert f"Runbook: {f'`{here}`' if here else 'none yet'}." in part
         assert [each.id for each in books.for_code(code)][:1] == ([best] if best else [])
         assert rows[code].strip("–") == best, code
         assert f"runbook  {best or 'none'}" in "\n".join(lines(explain(code, catalog(), {}), best))

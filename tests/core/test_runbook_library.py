@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from cockpit.cli.commands.runbook import runbook as commands
 from cockpit.connect.aws.models import parse as parse_call
 from cockpit.connect.aws.models import validate_call
 from cockpit.connect.aws.reads import iam_action
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.incident.sanitise import plain_data
 from cockpit.runbooks import gate
 from cockpit.runbooks.exact import _IDENTIFIERS, identified
@@ -21,10 +23,13 @@ from cockpit.runbooks.format import Parsed, parse
 from cockpit.runbooks.known import known
 from cockpit.runbooks.library import library, shipped
 from cockpit.runbooks.lint import coverage, lint
-from cockpit.runbooks.scope import untils
+from cockpit.runbooks.scope import param_values, untils
 from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
 from cockpit.runbooks.values import holds, is_reference
+from cockpit.triage.board import FindingId, OpenFinding
+from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.registry import registry
+from cockpit.triage.target import Target
 from tests.core.runs import FRONT, LOOK, TERMINATE
 
 SCENARIOS = {
@@ -305,3 +310,37 @@ def test_the_runbook_of_the_manual_is_without_a_problem() -> None:
     parsed = parse(example, Path("example.md"))
     assert parsed.runbook is not None, parsed.problems
     assert lint(parsed.runbook, known()) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "best"),
+    [
+        ("NET_TCP_REFUSED", "", "path-tcp"),
+        ("NET_TCP_REFUSED", "endpoint", "path-tcp"),
+        ("NET_TCP_REFUSED", "postgres", "database-refuses"),
+        ("NET_TCP_TIMEOUT", "redis", "database-refuses"),
+        ("NET_DNS_NXDOMAIN", "mysql", "path-dns"),
+    ],
+)
+def test_a_runbook_that_looks_at_another_kind_comes_last(code: str, kind: str, best: str) -> None:
+    """A database that refused was sent to look at the shop's front, which was well."""
+    assert library().best(code, kind) == best
+    assert library().for_code(code, kind)[0].id == best
+
+
+@pytest.mark.parametrize("name", ["path-tcp", "path-dns"])
+@pytest.mark.parametrize(("kind", "looked_at"), [("endpoint", "here"), ("postgres", None)])
+def test_the_address_that_is_looked_at_is_the_one_of_the_finding(
+    name: str, kind: str, looked_at: str | None
+) -> None:
+    settings = EndpointSettings(url="https://shop.example.test/")
+    front = Target(name="front", kind="endpoint", settings=settings, needs=("here",))
+    here = Target(name="here", kind=kind, settings=settings)
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    found = Finding("NET_TCP_REFUSED", Severity.CRITICAL, "refused")
+    opened = OpenFinding(
+        id=FindingId("here", found.code, ""), kind=kind, probe="", finding=found, since=at, seen=at
+    )
+    values = param_values(library().get(name), opened, {"front": front, "here": here}, {})
+    site = values.get("site")
+    assert (site["name"] if isinstance(site, dict) else site) == looked_at

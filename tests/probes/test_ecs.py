@@ -176,6 +176,14 @@ def test_tasks_are_counted_against_what_is_wanted(
             [("ECS_PLACEMENT_FAILED", WARNING)],
             id="a capacity provider without hosts",
         ),
+        *(
+            pytest.param(
+                many(1, "TaskFailedToStart", None, reason=reason),
+                [("ECS_PLACEMENT_FAILED", WARNING)],
+                id=f"no host that fits: {reason}",
+            )
+            for reason in ("ATTRIBUTE", "MemberOf constraint unsatisfied.", "NO ACTIVE INSTANCES")
+        ),
         pytest.param(
             many(1, "TaskFailedToStart", None, reason="The moon", stopped_at=ago(seconds=901)),
             [],

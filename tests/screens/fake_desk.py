@@ -519,7 +519,8 @@ class FakeDesk:
     def explain(self, code: str) -> Sequence[str]:
         return [code, "", f"{self.explained} " * 40]
 
-    def best(self, code: str) -> str:
+    def best(self, finding: OpenFinding) -> str:
+        code = finding.finding.code
         return next((each.id for each in LIBRARY.values() if code in each.codes), "")
 
     def run_for(self, runbook_id: str, finding: FindingId) -> FakeRun | None:

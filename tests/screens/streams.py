@@ -82,10 +82,10 @@ class StreamDesk(FakeDesk):
         self.changed()
 
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
-        return self.library.for_code(finding.finding.code)
+        return self.library.for_code(finding.finding.code, finding.kind)
 
-    def best(self, code: str) -> str:
-        return self.library.best(code)
+    def best(self, finding: OpenFinding) -> str:
+        return self.library.best(finding.finding.code, finding.kind)
 
     def start_run(self, runbook_id: str, finding: OpenFinding) -> FakeRun:
         key = (runbook_id, finding.id)

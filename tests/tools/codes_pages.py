@@ -56,7 +56,7 @@ def pages() -> dict[str, str]:
         for code in probe.codes:
             (one,) = (e for e in explain(code, known, {}) if e.probe == probe.id)
             tests = ", ".join(f"`{name}`" for name in held.get(code, [])) or "none names it"
-            page += entry(one, best=books.best(code), tests=tests)
+            page += entry(one, best=books.best(code, probe.kind), tests=tests)
             again = headings[probe.kind, code]
             headings[probe.kind, code] += 1
             anchor = code.lower() + (f"-{again}" if again else "")

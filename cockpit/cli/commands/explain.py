@@ -40,12 +40,16 @@ def explain(ctx: click.Context, code: str, *, as_json: bool) -> None:
         codes = sorted({each for probe in catalog().probes.values() for each in probe.codes})
         near = _near(wanted, codes)
         raise Misconfigured(f"no finding code {code!r}{_like(near)}", hint=_hint(near, codes))
-    best = library().best(wanted)
+    books, probes = library(), catalog().probes
+    kinds = [probes[each.probe].kind for each in found]
     if as_json:
-        rows = [{**asdict(each), "runbook": best} for each in found]
+        rows = [
+            {**asdict(each), "runbook": books.best(wanted, kind)}
+            for each, kind in zip(found, kinds, strict=True)
+        ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    for line in lines(found, best):
+    for line in lines(found, books.named(wanted, kinds)):
         click.echo(_wrapped(visible(line, 2000)))
 
 

@@ -10,6 +10,7 @@ Source: botocore.parsers 1.40, as run.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -35,7 +36,7 @@ _Plan: TypeAlias = tuple[tuple[str, str, Read], ...]
 """Of a structure: the name in the answer, the member, how it is read."""
 
 
-class _Compiled:
+class _Compiled(ABC):
     """Reads every shape by a function that is made when the shape is met first."""
 
     def __init__(self, **defaults: object) -> None:
@@ -62,11 +63,13 @@ class _Compiled:
             return self._list(shape)
         return None
 
+    @abstractmethod
     def _structure(self, shape: Shape) -> Read:
-        raise NotImplementedError
+        """How a plain structure is read in this format."""
 
+    @abstractmethod
     def _list(self, shape: Shape) -> Read:
-        raise NotImplementedError
+        """How a list is read in this format."""
 
     def _plan(self, shape: Shape, named: Callable[[Shape, str], str]) -> _Plan:
         """Made at the first structure of its shape: shapes may hold themselves."""
