@@ -22,7 +22,7 @@ from cockpit.incident.metrics import Metric
 from cockpit.incident.milestones import Milestone
 from cockpit.incident.stored import Around, Output
 from cockpit.incident.timeline import TimelineRow
-from cockpit.redact import MASKER
+from cockpit.redact import MASKER, masked
 from cockpit.report.blameless import NOTICE, Roles, roles_of
 from cockpit.report.markdown import Markdown, code, finished
 from cockpit.report.story import Story, Trouble, gather
@@ -104,8 +104,9 @@ def pieces(
     story = gather(incident.id, incident.entries, verdict=verdict, at=at)
     if blameless:
         story = _without_names(story, roles_of(story.entries))
-    text = _markdown(story, around) if format == "md" else _json(story, around)
-    return map(_masked, _whole_lines(text))
+    if format == "json":
+        return _json(story, around)
+    return map(_masked, _whole_lines(_markdown(story, around)))
 
 
 def _masked(piece: str) -> str:
@@ -232,7 +233,11 @@ def _json(story: Story, around: Around) -> Iterator[str]:
 
 
 def _object(members: Mapping[str, Any], indent: str) -> Iterator[str]:
-    """An object with a line a member, and a line each of what may be many: nothing is gathered."""
+    """An object with a line a member, and a line each of what may be many: nothing is gathered.
+
+    Masked before it is JSON: in a line of it, a text that ends in `password:` would take what
+    follows for the secret, and the quote between them.
+    """
     before = "{\n"
     for name, value in members.items():
         yield f"{before}{indent}  {_DUMPS(name)}: "
@@ -242,14 +247,14 @@ def _object(members: Mapping[str, Any], indent: str) -> Iterator[str]:
         elif isinstance(value, Mapping):
             yield from _object(value, indent + "  ")
         else:
-            yield _DUMPS(value)
+            yield _DUMPS(masked(value))
     yield f"\n{indent}}}"
 
 
 def _array(members: Iterable[Any], indent: str) -> Iterator[str]:
     before = "[\n"
     for each in members:
-        yield f"{before}{indent}  {_DUMPS(each)}"
+        yield f"{before}{indent}  {_DUMPS(masked(each))}"
         before = ",\n"
     yield "[]" if before == "[\n" else f"\n{indent}]"
 

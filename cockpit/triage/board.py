@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ from cockpit.triage.probe import Blind, Reading, Seen
 LOOKS_TO_OPEN_A_GAUGE = 2
 LOOKS_TO_CLEAR = 3
 TREND_LENGTH = 60
+_APART = timedelta(seconds=1)
+"""Two probes that tell the same within it saw one moment, and not what lasts for two looks."""
 _CLEARED_KEPT = 50
 _CHANGES_KEPT = 500
 
@@ -235,7 +237,8 @@ def _with_findings(
         earlier = opened.get(id_) or pending.get(id_)
         now = _seen(earlier, id_, reading, with_history(board, reading, finding))
         if id_ in opened:
-            now = _steady(opened[id_], now, rules)
+            if now.probe == reading.probe:
+                now = _steady(opened[id_], now, rules)
             opened[id_] = now
             happened += _moved(opened, earlier, now)
         elif finding.fact or now.looks >= rules.to_open:
@@ -276,12 +279,16 @@ def _seen(
             since=reading.at,
             seen=reading.at,
         )
+    another = earlier.probe != reading.probe
+    if another and finding.severity < earlier.finding.severity:
+        return replace(earlier, seen=reading.at)  # over another span: it eases nothing
+    together = another and reading.at - earlier.seen < _APART
     return replace(
         earlier,
         finding=finding,
         probe=reading.probe,
         seen=reading.at,
-        looks=earlier.looks + 1,
+        looks=earlier.looks + (not together),
         clean=0,
     )
 

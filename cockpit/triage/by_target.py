@@ -65,7 +65,14 @@ class ByTarget(Mapping[K, V], Generic[K, V]):
             blocks[at][target] = dict(group)
         else:
             del blocks[at][target]
-            following._places = {each: n for each, n in self._places.items() if each != target}
+            emptied = not blocks[at]  # else what comes and goes would leave blocks behind
+            if emptied:
+                del blocks[at]
+            following._places = {
+                each: place - (emptied and place > at)
+                for each, place in self._places.items()
+                if each != target
+            }
         following._blocks = tuple(blocks)
         return following
 

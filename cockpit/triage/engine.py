@@ -304,7 +304,7 @@ class Engine:
         self._sooner.wants(look.id, seen.again)
         for id_ in (LookId(look.target.name, probe) for probe in seen.wakes):
             idle = id_ in self.looks and id_ not in self._running
-            if idle and self._sooner.granted(id_, now):
+            if idle and not self._failures.get(id_) and self._sooner.granted(id_, now):
                 self._schedule.set(id_, now)
 
     async def _outcome(self, look: Look) -> Seen | Blind:

@@ -17,6 +17,7 @@ from cockpit.triage.names import ChangedName, changed_names
 from cockpit.triage.onset import Onset, onset
 from cockpit.triage.probe import AnyProbe, Reading, Seen
 from cockpit.triage.ranking import Ranked, failing, ranked
+from cockpit.triage.sanitised import sanitise
 from cockpit.triage.target import Target
 from cockpit.triage.together import (
     SILENT_AT,
@@ -150,7 +151,7 @@ def reading_of(found: RankedChanges, feed: str, probe: AnyProbe, settings: objec
         probe=probe.id,
         at=found.at,
         took=0.0,
-        outcome=Seen(tuple(probe.diagnose(found, settings)), snapshot=found),
+        outcome=Seen(tuple(map(sanitise, probe.diagnose(found, settings))), snapshot=found),
     )
 
 

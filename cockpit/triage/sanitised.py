@@ -24,6 +24,7 @@ def sanitise(finding: Finding) -> Finding:
         likely=tuple(_said(each) for each in finding.likely),
         against=tuple(_said(each) for each in finding.against),
         next=_said(finding.next),
+        account_limit=_said(finding.account_limit),
     )
 
 

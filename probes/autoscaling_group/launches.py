@@ -87,6 +87,11 @@ _NEXT = {
 
 _ACCOUNT_LIMIT = "EC2's running instances"
 """Counted in vCPUs by kinds of instances: nearly all that serve are of one kind, the standard."""
+_SPOT_LIMIT = "EC2's running Spot instances"
+
+
+def _account_limit(message: str) -> str:
+    return _SPOT_LIMIT if "spot" in message.casefold() else _ACCOUNT_LIMIT
 
 
 def class_of(message: str) -> str:
@@ -123,7 +128,7 @@ def failing(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=_LIKELY[name],
             against=("a later launch was successful",) if healed else (),
             next=_NEXT[name],
-            account_limit=_ACCOUNT_LIMIT if name == "quota" and not healed else "",
+            account_limit=_account_limit(ours[0].message) if name == "quota" and not healed else "",
         )
 
 

@@ -54,7 +54,6 @@ class Settings:
     log_age: Thresholds = Thresholds(info=0.75, high=0.9)
     """Checkpoint age as a share of its most. InnoDB lets it come near 7/8 by itself, and flushes
     with all its might from there on; nobody waits before it is full."""
-    """The checkpoint's age, as a share of the redo log."""
     disk_tables: Thresholds = Thresholds(warning=0.25)
     """Share of the temporary tables that went to disk."""
     disk_tables_least: float = 10

@@ -60,6 +60,12 @@ class Endings:
         """Error replies of every kind, per second."""
         return sum(self.kinds.values()) / self.seconds if self.seconds > 0 else 0.0
 
+    @property
+    def served_per_s(self) -> float:
+        """Commands that ended well, per second. Those that were refused are not in `executed`."""
+        failed = max(0, sum(self.kinds.values()) - self.refused)
+        return max(0, self.executed - failed) / self.seconds if self.seconds > 0 else 0.0
+
     def names(self, most: int = 3) -> str:
         """The commands that were refused or failed most, for people."""
         listed = sorted(self.commands.items(), key=lambda each: (-each[1], each[0]))[:most]

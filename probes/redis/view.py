@@ -93,12 +93,11 @@ def answers(look: RedisHealth) -> Fact:
     """Commands that end well, and those that do not. Clients in BLPOP wait on purpose."""
     minute = ended(look.pairs, look.at, MINUTE)
     rejected = look.rates.rejected or 0.0 if look.rates else 0.0
-    failed = (minute.all_per_s if minute else 0.0) + rejected
     commands = look.rates.commands if look.rates else None
     held = look.paused not in {"", "none"}
     return served(
-        None if commands is None else max(0.0, commands - failed),
-        failed=failed,
+        minute.served_per_s if minute else commands,
+        failed=(minute.all_per_s if minute else 0.0) + rejected,
         waiting=look.blocked if held else None,
     )
 

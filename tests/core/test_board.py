@@ -61,6 +61,10 @@ def worse(when: float) -> Reading:
         pytest.param([blind(), seen(when=5)], ["blind", "sees_again"], id="it sees again"),
         pytest.param([blind(found=FACT), seen(when=5), seen(when=9), seen(when=12)], ["blind", "opened", "sees_again", "cleared"], id="a failure that is a diagnosis is a finding, and clears by seeing"),
         pytest.param([seen(FACT), seen(name="other", when=5), seen(name="other", when=9), seen(name="other", when=12)], ["opened"], id="looks at another target clear nothing"),
+        pytest.param([seen(GAUGE), seen(GAUGE, probe="pg.counters", when=0.1)], [], id="two probes at one moment are no two looks"),
+        pytest.param([seen(GAUGE), seen(GAUGE, probe="pg.counters", when=5)], ["opened"], id="two probes one after the other are"),
+        pytest.param([seen(GAUGE), worse(5), worse(10), *(seen(GAUGE, probe="pg.pulse", when=10.0 + n) for n in range(1, 9))], ["opened"], id="what another probe tells more mildly eases nothing"),
+        pytest.param([seen(FACT), seen(FACT.at(Severity.CRITICAL), probe="pg.counters", when=5)], ["opened", "worsened"], id="what another probe tells worse worsens"),
         pytest.param([seen(FACT), seen(probe="pg.sessions", when=5), seen(probe="pg.sessions", when=9), seen(probe="pg.sessions", when=12)], ["opened"], id="looks of another probe clear nothing"),
     ],
 )  # fmt: skip

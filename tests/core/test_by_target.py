@@ -110,3 +110,12 @@ def test_many_targets_keep_their_order_and_what_was_before_stays_as_it_was() -> 
     expected = [item for group in told.values() for item in group.items()]
     assert list(value.items()) == expected == list(ByTarget(expected).items())
     assert [name for name, _ in value.groups()] == [*told]
+
+
+def test_a_target_that_comes_and_goes_leaves_no_blocks_behind() -> None:
+    value = ByTarget({(f"t{number}", "a"): number for number in range(100)}.items())
+    for step in range(2_000):
+        name = f"t{step % 100}"
+        value = value.with_group(name, {}).with_group(name, {(name, "a"): step})
+    assert len(value) == 100
+    assert len(value._blocks) <= 3

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cockpit.connect.pace import Pace
-from cockpit.errors import Reason
+from cockpit.errors import BlindError, Reason
 from cockpit.triage.board import LookId
 from cockpit.triage.engine import Engine, Look
 from cockpit.triage.probe import Blind, Probe
@@ -48,7 +48,7 @@ class Looked:
     def __init__(
         self, id_: str, *, again: float | None = None, wakes: tuple[str, ...] = ()
     ) -> None:
-        self.times = 0
+        self.times, self.fails = 0, False
         self.look = Look(
             target("db"),
             Probe(
@@ -68,6 +68,8 @@ class Looked:
 
     async def collect(self, _: object, __: Target) -> int:
         self.times += 1
+        if self.fails:
+            raise BlindError(Reason.DENIED, "no")
         return self.times
 
 
@@ -92,6 +94,14 @@ async def test_a_sign_wakes_the_probe_that_looks_at_it() -> None:
     sees = Looked("p.sees", again=0.0, wakes=("p.woken", "p.of another server"))
     with running(woken, sees):
         await until(lambda: woken.times >= 3)
+
+
+async def test_a_look_that_fails_is_not_woken() -> None:
+    woken, sees = Looked("p.woken"), Looked("p.sees", again=0.0, wakes=("p.woken",))
+    woken.fails = True
+    with running(woken, sees):
+        await until(lambda: sees.times == 1 + BURST)
+    assert woken.times <= 2, "its own pause grows; the first may have been woken before it failed"
 
 
 async def test_a_server_that_is_slow_for_us_is_not_asked_early() -> None:

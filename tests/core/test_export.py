@@ -331,3 +331,14 @@ def test_a_finding_whose_opening_or_end_was_redacted_is_still_one_span() -> None
         assert len(found) == 2
         if redacts != 4:  # then it could be either that ended
             assert all(one.until is not None for one in found)
+
+
+@pytest.mark.parametrize("text", ["rotate the db password:", "set Cookie: ", "export TOKEN="])
+def test_a_text_that_ends_where_a_secret_would_begin_keeps_json_whole(text: str) -> None:
+    """Masked in its line, the secret would have been the quote and the member after it."""
+    told = json.loads(
+        render(story(("note", text), ("note", "see https://ann:hunter22@db/x")), format="json")
+    )
+    rows = {row["text"]: row for row in told["timeline"]}
+    assert rows[text.strip() if text not in rows else text]["actor"]
+    assert "hunter22" not in json.dumps(told)

@@ -17,6 +17,7 @@ from typing import Any, cast
 import pytest
 
 from cockpit.cli import tui
+from cockpit.cli.commands import export
 from cockpit.connect.role import Role
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import EntryKind
@@ -336,6 +337,23 @@ def test_every_reader_tells_an_output_that_is_not_what_its_entry_names(
         assert (code, said in out + err) == (2, True), words
     assert Incidents().read("1").output(output) is None, "never shown as what it is not"
     assert f"**{said}**".replace("*", "") in cockpit("export", "1")[1].replace("*", "")
+
+
+def test_an_export_that_fails_half_way_leaves_the_one_that_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "x.md"
+    file.write_text("the one from before")
+
+    def cut() -> Iterator[str]:
+        yield "# Postmortem"
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        export._write(file, cut())
+    assert file.read_text() == "the one from before"
+    assert [each.name for each in tmp_path.iterdir()] == ["x.md"]
+
+    export._write(file, ["new"])
+    assert (file.read_text(), file.stat().st_mode & 0o077) == ("new", 0)
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cockpit.connect.net.tls import _of_no_certificate
 from cockpit.connect.net.tls_records import asks_for_certificate
 
 
@@ -39,3 +40,21 @@ ALERT = record(21, b"\x02\x28")
 )  # fmt: skip
 def test_a_request_for_a_certificate_is_read_as_it_is_sent(heard: bytes, asks: bool) -> None:
     assert asks_for_certificate(heard) is asks
+
+
+@pytest.mark.parametrize(
+    ("reason", "may"),
+    [
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", True),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", True),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", True),
+        ("TLSV1_ALERT_INTERNAL_ERROR", False),
+        ("TLSV1_UNRECOGNIZED_NAME", False),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", False),
+    ],
+)
+def test_only_what_can_follow_an_empty_certificate_accuses_its_want(
+    reason: str, *, may: bool
+) -> None:
+    """A server that takes certificates without needing them asks in every handshake."""
+    assert _of_no_certificate(reason) is may

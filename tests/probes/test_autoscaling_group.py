@@ -11,7 +11,7 @@ import pytest
 from cockpit.triage.finding import Severity
 from probes.answers import Gap
 from probes.autoscaling_group import capacity
-from probes.autoscaling_group.launches import class_of
+from probes.autoscaling_group.launches import _account_limit, class_of
 from probes.autoscaling_group.model import Hook, Refresh, Suspended
 from probes.autoscaling_group.settings import Settings
 from tests.probes.asg_looks import (
@@ -452,3 +452,14 @@ def test_a_wait_is_as_old_as_the_look_that_saw_it_first() -> None:
 def test_every_code_is_shown_here() -> None:
     text = Path(__file__).read_text("utf-8")
     assert [code for code in capacity.PROBE.codes if f'"{code}"' not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("message", "limit"),
+    [
+        ("VcpuLimitExceeded: your current vCPU limit of 32", "EC2's running instances"),
+        ("MaxSpotInstanceCountExceeded: Max spot instance count", "EC2's running Spot instances"),
+    ],
+)
+def test_spot_and_other_instances_have_limits_of_their_own(message: str, limit: str) -> None:
+    assert _account_limit(message) == limit

@@ -18,7 +18,7 @@ from cockpit.triage.board import ONE_LOOK, Board, LookId
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Blind, Reading, Seen
 from cockpit.triage.registry import registry
-from cockpit.triage.related import Relating, changes_of
+from cockpit.triage.related import Relating, changes_of, reading_of
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.triage.together import InZone
@@ -188,6 +188,16 @@ def lacking(detail: str, reason: Reason = Reason.TIMEOUT) -> Seen:
 
 
 METRICS = "cloudwatch.GetMetricData: no answer in time"
+
+
+def test_the_words_of_a_failed_call_come_to_the_board_without_secrets() -> None:
+    said = f"{METRICS} by https://bob:hunter22@proxy.example.test/"
+    seen, graph = board({n: lacking(said) for n in "abcde"})
+    found = changes_of(seen, graph, at=AT, began=None)
+    outcome = reading_of(found, "feed", related.PROBE, RelatedSettings()).outcome
+    assert isinstance(outcome, Seen)
+    assert "proxy.example.test" in str(outcome.findings)
+    assert "hunter22" not in str(outcome.findings)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from cockpit.triage import recording
 from cockpit.triage.registry import registry
 from probes.postgres.pulse import Wait
 from probes.postgres.rush import Rush, answers
+from probes.redis.tally import Endings
 from probes.served import served
 from tests.probes.postgres_looks import pulse
 from tests.recorded import octets
@@ -70,3 +71,18 @@ def test_postgresqls_transactions_are_told_once_its_sessions_have_reported(
     waits = (Wait(type="IPC", event="SyncRep", n=2), Wait(type="Client", event="ClientRead", n=9))
 
     assert answers(gained, pulse(waits=waits, lock_waiters=1)).text == text
+
+
+@pytest.mark.parametrize(
+    ("kinds", "refused", "per_s"),
+    [
+        pytest.param({}, 0, 100.0, id="all end well"),
+        pytest.param({"OOM": 6_000}, 6_000, 100.0, id="what was refused was never executed"),
+        pytest.param({"WRONGTYPE": 3_000}, 0, 50.0, id="what failed was"),
+    ],
+)
+def test_a_caches_commands_that_ended_well(
+    kinds: dict[str, int], refused: int, per_s: float
+) -> None:
+    minute = Endings(seconds=60.0, kinds=kinds, commands={}, executed=6_000, refused=refused)
+    assert minute.served_per_s == per_s

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cockpit.connect.net import addresses
 from cockpit.connect.postgres.pooler_settings import PgBouncerSettings
 from cockpit.errors import BlindError
 from cockpit.world.servers import mariadb, postgres
@@ -108,3 +109,16 @@ async def test_a_mute_server_is_asked_where_its_session_was(
             pg.resume()
             os.kill(backend, signal.SIGCONT)
     assert mute.value.code == "PG_CONN_MUTE"
+
+
+async def test_of_several_failures_a_refusal_is_what_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def found(_: str) -> tuple[str, ...]:
+        return ("255.255.255.255", "127.0.0.1")  # the first is none that TCP could reach
+
+    monkeypatch.setattr(addresses, "addresses_of", found)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with pytest.raises(ConnectionRefusedError):
+            await addresses.first_reached("db", closed.getsockname()[1], within=5.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -74,13 +74,22 @@ def _write_outputs(folder: Path, contents: Mapping[str, str]) -> None:
 
 
 def _write(path: Path, report: Iterable[str]) -> None:
-    """Only this user may read it: it tells of production. Raises `CockpitError`."""
+    """Only this user may read it: it tells of production. What was there before stays until the
+    whole report is written. Raises `CockpitError`.
+    """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):  # no /dev/stdout
-                os.fchmod(descriptor, 0o600)  # one that was there keeps its own otherwise
-            file.writelines(report)
+        if path.exists() and not path.is_file():  # /dev/stdout, a pipe
+            with path.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(report)
+            return
+        whole = path.resolve()
+        descriptor, beside = tempfile.mkstemp(dir=whole.parent, prefix=f".{whole.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.writelines(report)
+            Path(beside).replace(whole)
+        finally:
+            Path(beside).unlink(missing_ok=True)
     except OSError as problem:
         raise CockpitError(f"{path}: {problem.strerror}") from problem
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
+import os
 import socket
 import threading
 from importlib import import_module
@@ -87,7 +89,8 @@ async def first_reached(host: str, port: int, *, within: float) -> socket.socket
     """A connection to the first address of a name that takes one, each begun 0.25 s after the one
     before (RFC 8305); `within`: seconds for all of them together.
 
-    Raises `BlindError` for the name, else `OSError`: the first address's, or `TimeoutError`.
+    Raises `BlindError` for the name, else `OSError`: the first address's, or `TimeoutError`; where
+    they failed in several ways, what says most: this machine has no files left, or one refused.
     """
     from aiohappyeyeballs import start_connection
 
@@ -97,7 +100,19 @@ async def first_reached(host: str, port: int, *, within: float) -> socket.socket
         for one in found[:_MOST]
     ]
     async with asyncio.timeout(within):
-        return await start_connection(entries, happy_eyeballs_delay=_NEXT_AFTER)
+        try:
+            return await start_connection(entries, happy_eyeballs_delay=_NEXT_AFTER)
+        except OSError as error:
+            raise _most_telling(error) from error
+
+
+def _most_telling(error: OSError) -> OSError:
+    """Aiohappyeyeballs (2.6) gives several failures as one without a number, in its text alone."""
+    if error.errno is None:
+        for number in (*sorted(NO_FILES), errno.ECONNREFUSED):
+            if f"[Errno {number}]" in str(error):
+                return OSError(number, os.strerror(number))
+    return error
 
 
 def _ask(host: str) -> _Answer:

@@ -241,7 +241,7 @@ async def handshake(
         )
     except ssl.SSLError as error:
         refusal = _refusal(error)
-        if refusal == "alert" and asks_for_certificate(wire.heard):
+        if _of_no_certificate(reason_of(error)) and asks_for_certificate(wire.heard):
             refusal = "client_certificate"
         return look(refusal, detail=visible(reason_of(error), 120))
     except TimeoutError as error:
@@ -317,6 +317,11 @@ def reason_of(error: ssl.SSLError) -> str:
     return error.reason or str(error).partition("] ")[2].partition(" (")[0].upper().replace(
         " ", "_"
     )
+
+
+def _of_no_certificate(reason: str) -> bool:
+    """Whether a server may end so for want of a certificate (RFC 5246, 7.2.2 and 7.4.6)."""
+    return reason.endswith(("HANDSHAKE_FAILURE", "BAD_CERTIFICATE", "CERTIFICATE_REQUIRED"))
 
 
 def _refusal(error: ssl.SSLError) -> str:
