@@ -26,6 +26,7 @@ from cockpit.redact import MASKER, masked
 from cockpit.report.blameless import NOTICE, Roles, roles_of
 from cockpit.report.markdown import Markdown, code, finished
 from cockpit.report.story import Story, Trouble, gather
+from cockpit.secret_shapes import may_have_shapes
 
 if TYPE_CHECKING:
     import jinja2
@@ -233,11 +234,7 @@ def _json(story: Story, around: Around) -> Iterator[str]:
 
 
 def _object(members: Mapping[str, Any], indent: str) -> Iterator[str]:
-    """An object with a line a member, and a line each of what may be many: nothing is gathered.
-
-    Masked before it is JSON: in a line of it, a text that ends in `password:` would take what
-    follows for the secret, and the quote between them.
-    """
+    """An object with a line a member, and a line each of what may be many: nothing is gathered."""
     before = "{\n"
     for name, value in members.items():
         yield f"{before}{indent}  {_DUMPS(name)}: "
@@ -247,14 +244,23 @@ def _object(members: Mapping[str, Any], indent: str) -> Iterator[str]:
         elif isinstance(value, Mapping):
             yield from _object(value, indent + "  ")
         else:
-            yield _DUMPS(masked(value))
+            yield _safe(value)
     yield f"\n{indent}}}"
+
+
+def _safe(value: object) -> str:
+    """As JSON, masked before it is: in a line of it, a text that ends in `password:` would take
+    what follows for the secret, and the quote between them. Most have nothing that looks like one.
+    """
+    line = _DUMPS(value)
+    clean = not may_have_shapes(line) and MASKER.without_known(line) == line
+    return line if clean else _DUMPS(masked(value))
 
 
 def _array(members: Iterable[Any], indent: str) -> Iterator[str]:
     before = "[\n"
     for each in members:
-        yield f"{before}{indent}  {_DUMPS(masked(each))}"
+        yield f"{before}{indent}  {_safe(each)}"
         before = ",\n"
     yield "[]" if before == "[\n" else f"\n{indent}]"
 
