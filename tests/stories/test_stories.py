@@ -1,0 +1,42 @@
+"""Every story can be told at every level, by probes that can say what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from cockpit.triage.finding import Severity
+from tests.stories import every_family
+from tests.stories.writer import SPLITS, TEMPLATES, build
+
+every_family()
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_stories_are_told_by_probes_that_can_say_it(level: int) -> None:
+    for case in build("", range(1), level=level):
+        assert case.board.readings, case.id
+        if level == 0 and not case.truth.abstain:
+            open_ = case.board.open.values()
+            assert any(f.finding.severity >= Severity.WARNING for f in open_), case.id
+
+
+def test_every_story_belongs_to_a_known_half() -> None:
+    assert {split for _, split, _ in TEMPLATES} <= set(SPLITS)
+
+
+def test_our_own_stories_name_the_public_review_they_come_from() -> None:
+    ours = [(f, t) for f, split, t in TEMPLATES if split != "design"]
+    assert [t.__name__ for _, t in ours if "https://" not in (t.__doc__ or "")] == []
+
+
+def test_stories_set_aside_are_balanced_against_ours_by_family() -> None:
+    families: dict[str, list[str]] = {}
+    for family, split, _ in TEMPLATES:
+        if split != "design":
+            families.setdefault(family, []).append(split)
+    uneven = {
+        family: splits
+        for family, splits in families.items()
+        if abs(splits.count("ours") - splits.count("aside")) > 1
+    }
+    assert uneven == {}
