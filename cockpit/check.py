@@ -283,6 +283,8 @@ def _finding(found: OpenFinding, library: Library) -> dict[str, Any]:
         "likely": list(finding.likely),
         "against": list(finding.against),
         "next": finding.next,
+        "began": clock.stamp(finding.began) if finding.began is not None else None,
+        "resolution_s": finding.resolution if finding.began is not None else None,
         "runbook": library.best(finding.code, found.kind),
     }
 

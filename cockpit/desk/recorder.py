@@ -13,7 +13,7 @@ from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.record import Incident
 from cockpit.triage.board import Board, BoardChange, BoardEvent, FindingId, LookId, OpenFinding
 from cockpit.triage.changes import Change
-from cockpit.triage.finding import Severity
+from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Seen
 
 _KINDS: Mapping[BoardEvent, EntryKind] = {
@@ -136,6 +136,7 @@ def finding_data(finding: OpenFinding, best: Callable[[str], str]) -> dict[str, 
         "probe": finding.probe,
         "kind": finding.kind,
         "since": clock.stamp(finding.since),
+        **_beginning(found),
         "evidence": [
             {"label": e.label, "value": e.value, "unit": e.unit, "limit": e.limit}
             for e in found.evidence
@@ -144,6 +145,13 @@ def finding_data(finding: OpenFinding, best: Callable[[str], str]) -> dict[str, 
         "against": list(found.against),
         "runbook": best(found.code),
     }
+
+
+def _beginning(found: Finding) -> dict[str, Any]:
+    """Members of the entry that are left out where it is not known when it began."""
+    if found.began is None:
+        return {}
+    return {"began": clock.stamp(found.began), "resolution": found.resolution}
 
 
 def taken_away(entries: Iterable[Entry]) -> frozenset[LookId]:

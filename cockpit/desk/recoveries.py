@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from cockpit import clock
-from cockpit.incident.entry import Entry, EntryKind
+from cockpit.incident.entry import Entry, EntryKind, moment
 from cockpit.redact import MASK
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.finding import Evidence, Finding, Severity
@@ -41,29 +40,24 @@ def recoveries(entries: Iterable[Entry]) -> tuple[OpenFinding, ...]:
 
 
 def _told(id_: FindingId, entry: Entry) -> OpenFinding:
-    data = entry.data
+    data, off = entry.data, entry.data.get("resolution")
     finding = Finding(
         id_.code,
         Severity.read(data.get("severity")),
         entry.text,
         subject=id_.subject,
         evidence=tuple(_evidence(data.get("evidence"))),
+        began=moment(data.get("began")),
+        resolution=float(off) if isinstance(off, int | float) else 0.0,
     )
     return OpenFinding(
         id=id_,
         kind=str(data.get("kind", "")),
         probe=str(data.get("probe", "")),
         finding=finding,
-        since=_since(data.get("since")) or entry.at,
+        since=moment(data.get("since")) or entry.at,
         seen=entry.at,
     )
-
-
-def _since(said: object) -> datetime | None:
-    try:
-        return clock.parse(str(said))
-    except ValueError:
-        return None
 
 
 def _evidence(said: object) -> Iterable[Evidence]:

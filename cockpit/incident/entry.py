@@ -7,7 +7,8 @@ What `data` holds by kind, as the timeline and the reports read it (all may be m
 | opened | id, title, severity (P0–P3), environment |
 | severity, status | severity or status, from, reason |
 | milestone | milestone (its name), when, until |
-| finding.* | code, severity, subject, probe; `target` is the entry's own |
+| finding.* | code, severity, subject, probe, began and resolution (seconds); `target` is the |
+| | entry's own |
 | blind, sees_again | probe, reason |
 | change | actor (who outside did it) |
 | objective | objective (rto or rpo), seconds (0: none), of (whose own it is); of an rpo also |

@@ -283,6 +283,10 @@ def _seen(
     if another and finding.severity < earlier.finding.severity:
         return replace(earlier, seen=reading.at)  # over another span: it eases nothing
     together = another and reading.at - earlier.seen < _APART
+    was = earlier.finding
+    if finding.began is None and was.began is not None:
+        # it has been so for longer than the source remembers: an earlier look saw it begin
+        finding = replace(finding, began=was.began, resolution=was.resolution)
     return replace(
         earlier,
         finding=finding,

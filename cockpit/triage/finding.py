@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -88,6 +89,11 @@ class Finding:
     """The limit of the account and region that refuses it this, by name: several targets that have
     the same one share one cause. Empty: none, or not known.
     """
+    began: datetime | None = None
+    """When what it says became so, as the source tells it. None: not known; when we looked is no
+    substitute for it."""
+    resolution: float = 0.0
+    """Seconds by which `began` may be off either way."""
 
     def at(self, severity: Severity) -> Finding:
         """The same finding with another severity."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
 from probes.alarms.model import Alarm, Mute, Settings, Snapshot, held, matches, metric_of
+from probes.began import TOLD, told
 
 _FAILS = frozenset({"EVALUATION_FAILURE", "EVALUATION_ERROR"})
 
@@ -162,6 +163,8 @@ def blind(snapshot: Snapshot, alarm: Alarm, *, settings: Settings) -> Iterator[F
         likely=("the resource is gone or idle", "the metric's agent or permission is gone"),
         next="look whether the metric still has points",
         fact=False,
+        began=told(alarm.since, snapshot.at) if alarm.state == "INSUFFICIENT_DATA" else None,
+        resolution=TOLD,
     )
 
 

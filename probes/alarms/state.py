@@ -28,6 +28,7 @@ from probes.alarms.model import Alarm, Settings, Snapshot, held, matches, metric
 from probes.alarms.quiet import blind, cannot_page, missing, muted, silent, why_quiet
 from probes.alarms.read import HISTORY, alarms_of
 from probes.answers import partly_blind
+from probes.began import TOLD, told
 from probes.metrics import history, is_blind, latest
 
 
@@ -97,6 +98,8 @@ def _firing(
         if silent
         else (),
         next="look at the target that the alarm watches",
+        began=told(alarm.since, snapshot.at),
+        resolution=TOLD,
     )
 
 
@@ -127,6 +130,8 @@ def _flapping(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("a value near its threshold", "a short period that needs one point only"),
                 next="look at the metric itself rather than at the alarm",
+                began=told(min(times), snapshot.at),
+                resolution=TOLD,
             )
 
 

@@ -15,8 +15,10 @@ from datetime import timedelta
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count, duration
+from probes.began import POINTS, counted_since
 from probes.metrics import counted, history, latest, settled, total
 from probes.target_group.model import SICK, Snapshot, TargetState, short
+from probes.target_group.turned import blur, turned
 
 _CODES = re.compile(r"\[[\d, ]+\]")
 TURNS_KEPT = timedelta(minutes=15)
@@ -78,6 +80,8 @@ def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=_against(snapshot),
         next="look at the reason of each target, and fetch the check's path from one of them",
         fact=severity is Severity.CRITICAL,
+        began=turned(snapshot, unhealthy),
+        resolution=blur(unhealthy),
     )
 
 
@@ -96,6 +100,8 @@ def _none_healthy(snapshot: Snapshot) -> Finding:
         likely=_likely(whole),
         against=_against(snapshot),
         next="fetch the check's path from a target: does it answer what the matcher expects?",
+        began=turned(snapshot, whole, last=True),
+        resolution=blur(whole),
     )
 
 
@@ -163,6 +169,8 @@ def fail_open(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
             "every target fails at once since a deployment changed the checked path",
         ),
         next="compare the check's path and matcher with what the targets answer; do not deregister",
+        began=counted_since(snapshot.fail_open, snapshot.requests),
+        resolution=POINTS,
     )
 
 
@@ -194,6 +202,8 @@ def zones(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
             ),
             likely=("trouble in that zone", "its subnet has no addresses left", "one bad host"),
             next="compare with other targets in that zone before moving traffic out of it",
+            began=turned(snapshot, held, last=True),
+            resolution=blur(held),
         )
 
 
@@ -226,6 +236,8 @@ def stuck(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 "the application takes longer to start than the grace period",
             ),
             next="fetch the check's path from one of the targets",
+            began=turned(snapshot, slow),
+            resolution=blur(slow),
         )
     yield from _draining(snapshot, settings)
 
@@ -238,8 +250,8 @@ def _draining(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """
     limit = (300.0 if snapshot.delay is None else snapshot.delay) + settings.draining_grace
     held = snapshot.of("draining")
-    ages = [_age(snapshot, target) for target in held]
-    late = [age for age in ages if age > limit]
+    slow = [target for target in held if _age(snapshot, target) > limit]
+    late = [_age(snapshot, target) for target in slow]
     if not late:
         return
     many = len(held) > snapshot.healthy
@@ -255,6 +267,8 @@ def _draining(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("a deployment with a long deregistration delay", "connections that do not end"),
         next="look at the deployment of the service behind it",
+        began=turned(snapshot, slow),
+        resolution=blur(slow),
     )
 
 
@@ -283,6 +297,8 @@ def unused(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
             "the instance is stopped, and still registered",
         ),
         next="compare the balancer's zones and listeners with the targets",
+        began=turned(snapshot, held),
+        resolution=blur(held),
     )
 
 
@@ -307,6 +323,8 @@ def unlisted(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
             Evidence("reasons", _reasons(held)),
         ),
         next="look the state up in the ELBv2 API reference, TargetHealth",
+        began=turned(snapshot, held),
+        resolution=blur(held),
     )
 
 
@@ -334,6 +352,8 @@ def flapping(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "the check's timeout is near the application's slowest answers",
         ),
         next="compare the check's timeout with the latency of the group",
+        began=min(turn for target in held for turn in target.turns),
+        resolution=blur(held),
     )
 
 

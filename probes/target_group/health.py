@@ -246,21 +246,31 @@ def _forwards(
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over since when each target is in its state, and its turns."""
     known = {target.key: target for target in before.targets}
+    gap = (now.at - before.at).total_seconds()
     return replace(
-        now, targets=tuple(_carried(known.get(each.key), each, now.at) for each in now.targets)
+        now,
+        targets=tuple(_carried(known.get(each.key), each, now.at, gap=gap) for each in now.targets),
     )
 
 
-def _carried(before: TargetState | None, now: TargetState, at: datetime) -> TargetState:
+def _carried(
+    before: TargetState | None, now: TargetState, at: datetime, *, gap: float
+) -> TargetState:
     if before is None:
-        return replace(now, since=at)
+        return replace(now, since=at, turned=at, unseen_for=gap)
     turns = tuple(turn for turn in before.turns if at - turn <= TURNS_KEPT)
     if before.state == now.state:
-        return replace(now, since=before.since or at, turns=turns)
+        return replace(
+            now,
+            since=before.since or at,
+            turned=before.turned,
+            unseen_for=before.unseen_for,
+            turns=turns,
+        )
     both = {before.state, now.state}
     if "healthy" in both and not both.isdisjoint(SICK):
         turns = (*turns, at)
-    return replace(now, since=at, turns=turns)
+    return replace(now, since=at, turned=at, unseen_for=gap, turns=turns)
 
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

@@ -48,7 +48,12 @@ class TargetState:
     reason: str = ""
     description: str = ""
     since: datetime | None = None
-    """The first look that saw it in this state; None: unknown, it was so at the first look."""
+    """It is in this state since then at least; None: no earlier look knows it."""
+    turned: datetime | None = None
+    """The first look that saw it in this state, after one that saw it in another; None: it was so
+    at our first look."""
+    unseen_for: float = 0.0
+    """Seconds between those two looks."""
     anomalous: bool = False
     """It answers with more errors than the group's others, by the balancer's own detection."""
     spared: bool = False

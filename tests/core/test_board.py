@@ -179,3 +179,17 @@ def test_a_proof_that_is_blind_old_or_of_another_probe_clears_nothing() -> None:
     assert proved(board, sightless) == (board, [])
     board, _ = play(seen(FACT, when=0), away := replace(seen(when=5), probe="another.probe"))
     assert len(proved(board, away)[0].open) == 1
+
+
+def test_a_beginning_that_its_source_forgot_stays_known_and_a_new_one_is_believed() -> None:
+    known = replace(FACT, began=at(-600), resolution=90.0)
+    later = replace(FACT, began=at(-60), resolution=15.0)
+    for readings, expected in (
+        ([seen(known), seen(FACT, when=5)], (at(-600), 90.0)),
+        ([seen(known), seen(later, when=5)], (at(-60), 15.0)),
+        ([seen(FACT), seen(FACT, when=5)], (None, 0.0)),
+        ([seen(FACT), seen(known, when=5)], (at(-600), 90.0)),
+    ):
+        board, _ = play(*readings)
+        (found,) = board.open.values()
+        assert (found.finding.began, found.finding.resolution) == expected

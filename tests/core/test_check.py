@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cockpit import sweep
+from cockpit import clock, sweep
 from cockpit.check import Exit, Report, look_once, to_json, write_recordings
 from cockpit.check_text import Style, printed, to_text
 from cockpit.config import load
@@ -103,6 +103,15 @@ def test_exit_codes_are_those_of_monitoring_plug_ins(readings: list[Reading], co
 )
 def test_the_json_keeps_its_schema(readings: list[Reading]) -> None:
     jsonschema.validate(json.loads(to_json(report(*readings))), SCHEMA)
+
+
+def test_the_json_tells_when_a_finding_began_and_null_where_nobody_knows() -> None:
+    looked = report(seen(WARNING, replace(HIGH, began=at(-600), resolution=90.0)))
+    document = json.loads(to_json(looked))
+    jsonschema.validate(document, SCHEMA)
+    told = {each["code"]: (each["began"], each["resolution_s"]) for each in document["findings"]}
+    assert told[HIGH.code] == (clock.stamp(at(-600)), 90.0)
+    assert told[WARNING.code] == (None, None)
 
 
 def test_the_json_gives_the_facts_in_their_order_the_headline_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -491,3 +492,33 @@ async def test_an_edited_document_begins_anew(sessions: Sessions) -> None:
     edited = book(LOOK, TERMINATE.replace("Ends one session", "Ends exactly one session"))
     again = sessions.begin(edited)
     assert again.steps() == [("blocker", "next"), ("terminate", "waiting")]
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        pytest.param({"began": "2026-11-21T02:41:03.120Z", "resolution": 90.0}, (True, 90.0), id="known"),
+        pytest.param({}, (False, 0.0), id="a record of before, or not known"),
+        pytest.param({"began": 7, "resolution": "soon"}, (False, 0.0), id="not one of ours"),
+    ],
+)  # fmt: skip
+def test_a_record_tells_when_a_recovered_finding_began(
+    kept: dict[str, object], expected: tuple[bool, float]
+) -> None:
+    there = {"code": "A_B", "severity": "high", "subject": "x", "probe": "p", "kind": "k", **kept}
+    entries = records.entries(
+        ("finding.opened", "one", there), ("finding.cleared", "one", there), target="db"
+    )
+    (found,) = (one.finding for one in recoveries(entries))
+    assert (found.began is not None, found.resolution) == expected
+
+
+def test_a_beginning_comes_back_from_the_record_as_it_was() -> None:
+    dated = replace(opened().finding, began=opened().since, resolution=15.0)
+    data = finding_data(replace(opened(), finding=dated), lambda _: "")
+    entries = records.entries(
+        ("finding.opened", "one", data), ("finding.cleared", "one", data), target="db"
+    )
+    (found,) = (one.finding for one in recoveries(entries))
+    assert (found.began, found.resolution) == (opened().since, 15.0)
+    assert "began" not in finding_data(opened(), lambda _: "")

@@ -132,6 +132,17 @@ def test_an_alarm_on_dynamodb_is_believed_only_with_its_metric(
     assert told == [("ALARM_FIRING", expected)]
 
 
+def test_an_alarm_began_when_it_turned_and_not_when_we_looked() -> None:
+    since = AT - timedelta(hours=1)
+    for look in (AT, AT + timedelta(minutes=5)):
+        snapshot = Snapshot(at=look, prefix="", alarms=(alarm(since=since),), past=())
+        (told,) = probe.diagnose(snapshot, Settings())
+        assert (told.began, told.resolution) == (since, 1.0)
+    snapshot = Snapshot(at=AT, prefix="", alarms=(alarm(since=None),), past=())
+    (unknown,) = probe.diagnose(snapshot, Settings())
+    assert unknown.began is None
+
+
 def turn(minutes_ago: float, kind: str = "StateUpdate", summary: str = "to ALARM") -> Past:
     at = AT - timedelta(minutes=minutes_ago)
     return Past(at=at, alarm="checkout-5xx", kind=kind, summary=summary)

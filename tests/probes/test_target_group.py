@@ -392,3 +392,23 @@ def test_a_healthy_target_that_errs_more_than_the_others_is_told(spared: bool, w
     assert (finding.code, finding.severity.value) == ("TG_TARGETS_ANOMALOUS", "warning")
     assert words in finding.summary
     assert next(iter(probe.tables(snapshot, Settings()))).rows[0].cells[4] == "anomalous"
+
+
+def test_what_turned_between_two_looks_began_there_and_the_first_look_dates_nothing() -> None:
+    def seen(states: str, seconds: float) -> Snapshot:
+        return replace(group(states), at=AT + timedelta(seconds=seconds))
+
+    def began(snapshot: Snapshot) -> tuple[datetime | None, float]:
+        (found,) = (
+            f for f in probe.diagnose(snapshot, Settings()) if f.code == "TG_UNHEALTHY_TARGETS"
+        )
+        return found.began, found.resolution
+
+    well, first = seen("hhhhhh", 0), seen("uhhhhh", 0)
+    turned = probe.since(well, seen("uhhhhh", 15))
+    assert began(turned) == (AT + timedelta(seconds=15), 15.0)
+    assert began(probe.since(turned, seen("uhhhhh", 45))) == began(turned)
+    assert began(first)[0] is None
+    assert began(probe.since(first, seen("uhhhhh", 15)))[0] is None
+    late = probe.since(well, seen("uhhhhh", 600))
+    assert began(late) == (AT + timedelta(seconds=600), 600.0), "nobody looked in between"
