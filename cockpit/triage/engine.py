@@ -25,6 +25,7 @@ from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.redact import MASKER
 from cockpit.text import visible
 from cockpit.triage.awake import awake
+from cockpit.triage.beats import CommonBeats
 from cockpit.triage.board import LookId
 from cockpit.triage.changes import Change
 from cockpit.triage.feed import ResourceNames
@@ -123,6 +124,7 @@ class Engine:
         self._acts = acts
         self._chance = chance or random.Random()
         self._schedule = Schedule()
+        self._beats = CommonBeats((id_, at.place, at.probe.every) for id_, at in self.looks.items())
         self._lanes = {lane: asyncio.Semaphore(size) for lane, size in lanes.items()}
         self._before: dict[LookId, object] = {}
         self._newest: dict[LookId, tuple[object, float]] = {}
@@ -262,15 +264,19 @@ class Engine:
     def _ended(self, id_: LookId) -> None:
         self._running.pop(id_, None)
         self._by_hand.discard(id_)
-        look = self.looks[id_]
-        every = look.probe.every * self._eased.get(id_, 1.0)
-        wait = pause(every, self._failures.get(id_, 0), chance=self._chance)
         now = clock.monotonic()
+        wait = self._wait(self.looks[id_], now)
         self._schedule.set(id_, now + self._sooner.wait(id_, wait, now))
         self._first.discard(id_)
         if not self._first and self._took is None:
             self._took = clock.monotonic() - self._started
         self._wake.set()
+
+    def _wait(self, look: Look, now: float) -> float:
+        every = look.probe.every * self._eased.get(look.id, 1.0)
+        failures = self._failures.get(look.id, 0)
+        beat = None if failures else self._beats.wait(look.id, every, now - self._started)
+        return pause(every, failures, chance=self._chance) if beat is None else beat
 
     async def _queued(self, look: Look) -> Reading:
         async with contextlib.AsyncExitStack() as seats:

@@ -73,7 +73,7 @@ def main() -> int:
             calls.rows,
             lambda: many.rows(folder),
             lambda: scale.rows(folder),
-            lambda: looking.rows(folder),
+            looking.rows,
             lists.rows,
             lambda: world.leaving(folder),
             lambda: world.idle_output(folder),

@@ -28,7 +28,7 @@ from cockpit.triage.board import ONE_LOOK
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import catalog, registry
 from cockpit.triage.store import Store
-from tests.bench.looking import LATENCY, Client
+from tests.bench.mixed import LATENCY, Client
 from tests.bench.sweep import lag, told
 from tests.bench.table import Row, percentile, render
 from tests.fuzz.shapes import Shaped, model

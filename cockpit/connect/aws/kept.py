@@ -27,6 +27,10 @@ _NOTHING = Series()
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _SELDOM = 90.0
 """Seconds between two looks from which on nothing is bought before it is asked for."""
+_ALMOST = 0.8
+"""Of the seconds for which a series is kept, from which on it is bought again: looks come by a
+beat, and what was bought a moment after one must not be kept over the next.
+"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -106,7 +110,7 @@ class KeptSeries:
         rhythm = self.rhythm
         kept = pace.kept(rhythm)
         if kept < self.query.period:  # within a period only the clock tells
-            return abs((moment - self.bought_at).total_seconds()) >= kept
+            return abs((moment - self.bought_at).total_seconds()) >= kept * _ALMOST
         return self._slot(moment, kept) != self._slot(self.bought_at, kept)
 
     def asked_window(self, moment: datetime) -> MetricWindow:
