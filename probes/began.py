@@ -6,15 +6,18 @@ look, or of the oldest point, is no substitute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit.connect.session import Series
-from cockpit.triage.finding import Thresholds
+from cockpit.triage.finding import Finding, Thresholds
 from probes.metrics import filled, is_blind
 
 TOLD = 1.0
 """Resolution, in seconds, of a time that a service tells of an event."""
+COUNTED = 1.0
+"""Of a start that a server tells in whole seconds of its uptime."""
 MEASURED = 15.0
 """Of a duration that a server measured, and we count back from our own clock."""
 _SETTLING = 30.0
@@ -39,6 +42,17 @@ def told(moment: datetime | None, at: datetime) -> datetime | None:
     if moment is None or (moment - at).total_seconds() > _APART:
         return None
     return min(moment, at)
+
+
+def dated(
+    findings: Iterable[Finding], began: datetime | None, resolution: float
+) -> Iterator[Finding]:
+    """The same findings, with one beginning for all of them that have none of their own."""
+    for each in findings:
+        if each.began is None and began is not None:
+            yield replace(each, began=began, resolution=resolution)
+        else:
+            yield each
 
 
 def earliest(moments: Iterable[datetime | None]) -> datetime | None:

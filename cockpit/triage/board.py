@@ -22,6 +22,8 @@ LOOKS_TO_CLEAR = 3
 TREND_LENGTH = 60
 _APART = timedelta(seconds=1)
 """Two probes that tell the same within it saw one moment, and not what lasts for two looks."""
+_EXACT = 1.0
+"""Seconds of resolution up to which the time of a beginning tells one event from another."""
 _CLEARED_KEPT = 50
 _CHANGES_KEPT = 500
 
@@ -270,6 +272,7 @@ def _most_severe(found: tuple[Finding, ...]) -> list[Finding]:
 def _seen(
     earlier: OpenFinding | None, id_: FindingId, reading: Reading, finding: Finding
 ) -> OpenFinding:
+    finding = finding.begun_by(reading.at)
     if earlier is None:
         return OpenFinding(
             id=id_,
@@ -284,8 +287,7 @@ def _seen(
         return replace(earlier, seen=reading.at)  # over another span: it eases nothing
     together = another and reading.at - earlier.seen < _APART
     was = earlier.finding
-    if finding.began is None and was.began is not None:
-        # it has been so for longer than the source remembers: an earlier look saw it begin
+    if _lasts(earlier, finding):
         finding = replace(finding, began=was.began, resolution=was.resolution)
     return replace(
         earlier,
@@ -295,6 +297,20 @@ def _seen(
         looks=earlier.looks + (not together),
         clean=0,
     )
+
+
+def _lasts(earlier: OpenFinding, now: Finding) -> bool:
+    """Whether it has been so since an earlier look said it began, though the source forgot, or
+    those of now began later.
+
+    The first in a queue gives up after a while, and the next has waited for less: as long as it
+    waited at the look before, the queue has never ended. A time that is told of an event is exact,
+    and a later one is another event.
+    """
+    began = earlier.finding.began
+    if began is None or now.began is None:
+        return began is not None
+    return now.resolution > _EXACT and began < now.began <= earlier.seen
 
 
 def _steady(earlier: OpenFinding, now: OpenFinding, rules: Rules) -> OpenFinding:

@@ -40,6 +40,8 @@ class Severity(StrEnum):
 for _place, _each in enumerate(Severity):
     _each.rank = _place  # no property: thousands are compared for each board
 
+_CLOCKS_APART = 60.0
+"""Seconds by which two clocks that are kept may differ."""
 _KNOWN = {each.value: each for each in Severity}
 
 
@@ -98,6 +100,17 @@ class Finding:
     def at(self, severity: Severity) -> Finding:
         """The same finding with another severity."""
         return replace(self, severity=severity)
+
+    def begun_by(self, look: datetime) -> Finding:
+        """The same without a beginning after the look: where the source's clock is ahead of ours
+        by more than a minute, it is not known when it began.
+        """
+        if self.began is None or self.began <= look:
+            return self
+        ahead = (self.began - look).total_seconds()
+        if ahead > _CLOCKS_APART:
+            return replace(self, began=None, resolution=0.0)
+        return replace(self, began=look, resolution=max(self.resolution, ahead))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent, quantity, rounded, size
+from probes.began import COUNTED, ago
 from probes.gains import WINDOW, severity_of, window
 from probes.memcached.model import (
     SETS,
@@ -105,6 +106,8 @@ def _restarted(look: MemcachedHealth) -> Iterator[Finding]:
             evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("items", look.items)),
             likely=("a node replacement or maintenance", "a crash or an out-of-memory kill"),
             next="the database behind it gets the load now: look there, and at its pool",
+            began=ago(look.at, look.uptime_s),
+            resolution=COUNTED,
         )
 
 

@@ -17,6 +17,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.units import count, duration
+from probes.began import MEASURED, ago, dated
 from probes.early import until_told
 from probes.lock_graph import promised
 from probes.mysql.locks_model import (
@@ -185,15 +186,20 @@ def diagnose(look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
             next="the heads are right, the sessions behind them more than are shown",
         )
     for queue in look.queues:
-        match queue.kind:
-            case "metadata":
-                yield from _metadata(queue, look, settings)
-            case "global":
-                yield _global(queue, look.server)
-            case _ if not queue.head.id:
-                yield from _orphan(queue, look.orphans, settings)
-            case _:
-                yield from _row(queue, settings)
+        began = ago(look.server.at, queue.longest or None)
+        yield from dated(_of_queue(queue, look, settings), began, MEASURED)
+
+
+def _of_queue(queue: ThreadQueue, look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
+    match queue.kind:
+        case "metadata":
+            yield from _metadata(queue, look, settings)
+        case "global":
+            yield _global(queue, look.server)
+        case _ if not queue.head.id:
+            yield from _orphan(queue, look.orphans, settings)
+        case _:
+            yield from _row(queue, settings)
 
 
 def _row(queue: ThreadQueue, settings: Settings) -> Iterator[Finding]:

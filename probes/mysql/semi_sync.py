@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from cockpit.connect.session import SqlReads
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count, duration
+from probes.began import MEASURED, ago
 from probes.mysql.model import Thread, whose
 
 _SIDES = ("master", "source")
@@ -93,7 +95,7 @@ def committing(semi: SemiSync | None, threads: Sequence[Thread]) -> list[Thread]
 
 
 def semi_sync_findings(
-    semi: SemiSync | None, threads: Sequence[Thread], waited: Thresholds
+    semi: SemiSync | None, threads: Sequence[Thread], waited: Thresholds, *, at: datetime
 ) -> Iterator[Finding]:
     """Commits hang until a replica says that it has them, and none does.
 
@@ -139,6 +141,8 @@ def semi_sync_findings(
         else ("the replica hangs, or its disk is slow", "the network between them"),
         next=_ADVICE.format(side=semi.side),
         fact=alone,
+        began=ago(at, longest or None),
+        resolution=MEASURED,
     )
 
 

@@ -6,6 +6,7 @@ which is MY_OBS_BLIND, while slots and counters are always visible.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
 from probes.answers import slow_answers
+from probes.began import COUNTED, MEASURED, ago, dated, told
 from probes.gains import severity_of, still_told
 from probes.mysql.galera import galera_facts, galera_findings, since_galera, with_rejects
 from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
@@ -189,7 +191,7 @@ def diagnose(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
 
 def _waits(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
     threads, semi = look.threads or (), look.status.semi_sync
-    yield from semi_sync_findings(semi, threads, settings.commit_wait)
+    yield from semi_sync_findings(semi, threads, settings.commit_wait, at=look.server.at)
     yield from wait_findings(
         threads,
         semi,
@@ -197,6 +199,7 @@ def _waits(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
         waited=settings.waiting,
         crowd=settings.waiters,
         other=settings.waiting_otherwise,
+        at=look.server.at,
     )
 
 
@@ -230,14 +233,16 @@ def _identity(look: MysqlSessions) -> Iterator[Finding]:
             next="look whether the applications follow the endpoint",
         )
     if look.restarted is not None:
-        ago = duration((look.server.at - look.restarted).total_seconds())
+        since = duration((look.server.at - look.restarted).total_seconds())
         yield Finding(
             "MY_RESTARTED",
             severity_of(look.restarted, look.server.at),
-            f"the server was restarted {ago} ago",
+            f"the server was restarted {since} ago",
             evidence=(Evidence("up for", look.status.uptime, "s"),),
             likely=("a crash or an out-of-memory kill", "maintenance", "a failover"),
             next="the server's log and the control plane's events of that minute",
+            began=told(look.restarted, look.server.at),
+            resolution=COUNTED,
         )
 
 
@@ -257,6 +262,7 @@ def _saturation(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
     most = look.server.max_connections
     if severity is not None:
         first = settings.connections_used.first
+        clients = Counter(thread.name for thread in look.threads or ())
         tail = f"; {refused:.1f} a second are refused" if refused else ""
         yield Finding(
             "MY_SAT_CONNECTIONS",
@@ -266,7 +272,7 @@ def _saturation(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
                 Evidence("connections", look.status.connected, limit=first and round(first * most)),
                 Evidence("refused", refused, "/s", limit=0),
                 Evidence("running", look.status.running),
-                *(Evidence(f"sessions of {who}", n) for who, n in _by_client(look)[:3]),
+                *(Evidence(f"sessions of {who}", n) for who, n in clients.most_common(3)),
             ),
             likely=("sessions pile up behind a lock", "a leak of sleeping sessions", "a scale-out"),
             next="who waits for whom, then the user with the most sessions",
@@ -282,13 +288,6 @@ def _saturation(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
             next="the statements that run, by time",
             fact=False,
         )
-
-
-def _by_client(look: MysqlSessions) -> list[tuple[str, int]]:
-    counted: dict[str, int] = {}
-    for thread in look.threads or ():
-        counted[thread.name] = counted.get(thread.name, 0) + 1
-    return sorted(counted.items(), key=lambda pair: -pair[1])
 
 
 def _rollback(thread: Thread, eta: float | None) -> Finding:
@@ -337,6 +336,8 @@ def _idle(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
                     "a connection that was taken and forgotten",
                 ),
                 next="kill the connection: KILL QUERY does nothing, it runs no statement",
+                began=ago(look.server.at, thread.secs),
+                resolution=MEASURED,
             )
 
 
@@ -346,7 +347,8 @@ def _long(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
     for thread in long[:_EACH]:
         severity = settings.long_query.grade(thread.secs)
         if severity is not None:
-            yield _runs_long(thread, severity, settings)
+            long_one = _runs_long(thread, severity, settings)
+            yield from dated([long_one], ago(look.server.at, thread.secs), MEASURED)
 
 
 def _runs_long(thread: Thread, severity: Severity, settings: Settings) -> Finding:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
@@ -17,6 +18,7 @@ from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact
 from cockpit.units import count, duration
+from probes.began import MEASURED, ago, dated
 from probes.early import until_told
 from probes.mysql.locks_model import GLOBAL
 from probes.mysql.metadata import MDL
@@ -125,6 +127,7 @@ def wait_findings(
     waited: Thresholds,
     crowd: Thresholds,
     other: Thresholds,
+    at: datetime,
 ) -> Iterator[Finding]:
     """Tell each kind of waiting once, with how many wait and for how long.
 
@@ -134,13 +137,14 @@ def wait_findings(
     """
     kinds = waiters(threads, semi)
     for kind in kinds:
+        began = ago(at, kind.longest or None)
         if kind.state == TABLE_LOCK:
-            yield from _table(kind, threads, waited, crowd)
+            yield from dated(_table(kind, threads, waited, crowd), began, MEASURED)
         elif kind.state == USER_LOCK:
-            yield from _user(kind, threads, named, waited)
+            yield from dated(_user(kind, threads, named, waited), began, MEASURED)
     others = [each for each in kinds if each.state not in {TABLE_LOCK, USER_LOCK}]
     for kind in others[:_OTHER]:
-        yield from _other(kind, other)
+        yield from dated(_other(kind, other), ago(at, kind.longest or None), MEASURED)
     if rest := [thread for kind in others[_OTHER:] for thread in kind.threads]:
         rest.sort(key=lambda thread: -(thread.secs or 0))
         names = tuple(kind.state for kind in others[_OTHER:])

@@ -18,6 +18,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from cockpit.units import duration, rounded
+from probes.began import MEASURED, ago
 from probes.pgbouncer.model import (
     ConfigRow,
     Holder,
@@ -109,6 +110,8 @@ def _paused(look: PgBouncerPools) -> Iterator[Finding]:
             likely=("a switch-over or a migration that goes on", "a PAUSE that was forgotten"),
             against=("somebody gave this command: ask before it is taken back",),
             next="ask who paused it and whether the server behind is the right one; then RESUME",
+            began=ago(look.at, waits or None),
+            resolution=MEASURED,
         )
 
 
@@ -168,6 +171,8 @@ def _no_server(look: PgBouncerPools) -> Iterator[Finding]:
             next=f"look at {server} itself"
             + (f"; after it is back the pooler may take {duration(retry)} more" if retry else "")
             + ("" if pool.sv_login else "; where it is well, ask who paused the pooler"),
+            began=ago(look.at, pool.maxwait_s or None),
+            resolution=MEASURED,
         )
 
 
@@ -210,6 +215,8 @@ def _waiting(look: PgBouncerPools, settings: Settings) -> Iterator[Finding]:
                 "a pool that is too small for the load",
             ),
             next="who holds the connections (drill-down), and for what does the server wait?",
+            began=ago(look.at, pool.maxwait_s or None),
+            resolution=MEASURED,
         )
 
 

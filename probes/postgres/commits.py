@@ -14,6 +14,7 @@ from datetime import datetime
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count, duration
+from probes.began import MEASURED, ago
 from probes.early import until_told
 from probes.postgres.replication_model import (
     PostgresReplication,
@@ -104,6 +105,8 @@ def _finding(
         if look.commits_hang
         else ("its disk is slow", "its replay is paused or held up, with remote_apply"),
         next=ADVICE,
+        began=ago(look.at, max((each.query_s or 0.0 for each in sync.waiting), default=None)),
+        resolution=MEASURED,
     )
 
 

@@ -10,6 +10,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Fact
 from cockpit.units import duration
 from probes.answers import slow_answers
+from probes.began import TOLD, told
 from probes.gains import severity_of
 from probes.postgres.model import GRANT, quoted
 from probes.postgres.pulse import Pulse, ReadOnlyDefault
@@ -185,6 +186,8 @@ def _restarted(look: PostgresSessions, began: datetime) -> Finding:
         next="the server's log: which process ended, by which signal, in which statement"
         if look.crashed
         else "the server's log and the control plane's events of that minute",
+        began=told(began, look.pulse.at),
+        resolution=TOLD,
     )
 
 

@@ -18,6 +18,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
+from probes.began import MEASURED, ago
 from probes.early import until_told
 from probes.lock_graph import promised
 from probes.postgres.kin import system_of
@@ -169,6 +170,8 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
         else _causes(head),
         next=recovery_advice(look) if recovers(look, head) else _advice(queue),
         fact=queue.longest >= (settings.waited.first or 0),
+        began=ago(look.summary.at, queue.longest or None),
+        resolution=MEASURED,
     )
 
 
@@ -244,6 +247,8 @@ def _prepared(queue: LockQueue, look: PostgresLocks) -> Finding:
         ),
         likely=("a transaction manager that died between its two phases",),
         next="only the owner of the transaction manager may choose commit or rollback",
+        began=ago(look.summary.at, queue.longest or None),
+        resolution=MEASURED,
     )
 
 
@@ -297,6 +302,8 @@ def _schema_changes(look: PostgresLocks) -> Iterator[Finding]:
             if node.backend_type == STARTUP
             else "cancel it: those behind go on at once; run it again with lock_timeout",
             fact=False,
+            began=ago(look.summary.at, node.wait_s),
+            resolution=MEASURED,
         )
 
 
@@ -326,6 +333,8 @@ def _advisory(look: PostgresLocks, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("a holder that is plain idle: its lock outlives its transaction",),
                 next="the number is the application's key; ask who takes it",
+                began=ago(look.summary.at, seconds or None),
+                resolution=MEASURED,
             )
 
 

@@ -20,6 +20,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, duration, size
+from probes.began import MEASURED, ago
 from probes.postgres.commits import commit_findings, long_commit, still_waiting
 from probes.postgres.kin import system_of
 from probes.postgres.model import GRANT, partly
@@ -176,7 +177,7 @@ def diagnose(look: PostgresReplication, settings: Settings) -> Iterator[Finding]
             stalled_looks=settings.stalled_looks,
         )
     yield from _slots(look, settings)
-    yield from subscription_findings(look.subscriptions, settings.silent_publisher)
+    yield from subscription_findings(look.subscriptions, settings.silent_publisher, look.at)
     if look.unread:
         yield Finding(
             "PG_OBS_BLIND",
@@ -206,7 +207,7 @@ def diagnose(look: PostgresReplication, settings: Settings) -> Iterator[Finding]
 
 def _slots(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
     for slot in look.slots:
-        yield from slot_findings(slot, settings.slot_retained)
+        yield from slot_findings(slot, settings.slot_retained, look.at)
 
 
 def _down(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
@@ -225,6 +226,7 @@ def _down(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
                 look,
                 f"{_standby(sender)} has not replied for {duration(sender.reply_age_s or 0)}",
                 subject=_name(sender),
+                silent_s=sender.reply_age_s,
             )
     if not look.recovery or look.aurora:
         return
@@ -234,15 +236,23 @@ def _down(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
             fact=False,
         )
     elif (look.receiver.last_msg_s or 0) > settings.silent_primary:
-        yield _link_down(
-            f"the primary has been silent for {duration(look.receiver.last_msg_s or 0)}",
-            subject="receiver",
+        yield replace(
+            _link_down(
+                f"the primary has been silent for {duration(look.receiver.last_msg_s or 0)}",
+                subject="receiver",
+            ),
+            began=ago(look.at, look.receiver.last_msg_s),
+            resolution=MEASURED,
         )
 
 
-def _follower(look: PostgresReplication, summary: str, *, subject: str) -> Finding:
+def _follower(
+    look: PostgresReplication, summary: str, *, subject: str, silent_s: float | None = None
+) -> Finding:
     """See `_link_down`: of one that follows this server, which may be a standby itself."""
     finding = _link_down(summary, subject=subject)
+    if silent_s is not None:
+        finding = replace(finding, began=ago(look.at, silent_s), resolution=MEASURED)
     if not look.recovery:
         return finding
     where = "look at that standby itself, then at its slot here, at the standby that it follows"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from cockpit.connect.pace import Pace
 from cockpit.connect.postgres.errors import CODES
@@ -22,9 +23,11 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
+from probes.began import MEASURED, ago
 from probes.gains import still_told
 from probes.postgres.identity import identity, sight, writes
 from probes.postgres.model import Session, partly
+from probes.postgres.prepared import prepared_findings
 from probes.postgres.pulse import PULSE, Pulse, PulseRow
 from probes.postgres.rush import answers, look_again, rush_findings, rushes
 from probes.postgres.sessions_model import LockHolder, PostgresSessions
@@ -138,8 +141,8 @@ def diagnose(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
     yield from _idle_transactions(look, settings)
     yield from _long(look, settings)
     here = {session.pid: session for session in look.sessions}
-    yield from snapshot_findings(here, look.snapshots, settings.long_query)
-    yield from _prepared(look.pulse, settings)
+    yield from snapshot_findings(here, look.snapshots, settings.long_query, at=look.pulse.at)
+    yield from prepared_findings(look.pulse, settings.prepared)
     yield from rush_findings(look.gained, settings)
 
 
@@ -233,11 +236,16 @@ def _idle_transactions(look: PostgresSessions, settings: Settings) -> Iterator[F
             graded.append((severity, session))
     graded.sort(key=lambda pair: (-pair[0].rank, -(pair[1].state_s or 0)))
     for severity, session in graded[:_EACH]:
-        yield _idle_transaction(severity, session, settings, holds=holds)
+        yield _idle_transaction(severity, session, settings, holds=holds, at=look.pulse.at)
 
 
 def _idle_transaction(
-    severity: Severity, session: Session, settings: Settings, *, holds: dict[int, float]
+    severity: Severity,
+    session: Session,
+    settings: Settings,
+    *,
+    holds: dict[int, float],
+    at: datetime,
 ) -> Finding:
     """A session has a transaction open and does nothing in it.
 
@@ -276,6 +284,8 @@ def _idle_transaction(
         if harmless
         else (),
         next=advice,
+        began=ago(at, session.state_s),
+        resolution=MEASURED,
     )
 
 
@@ -317,8 +327,11 @@ def _long(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
             transactions.append((old, session))
     queries.sort(key=lambda pair: -(pair[1].query_s or 0))
     transactions.sort(key=lambda pair: -(pair[1].xact_s or 0))
-    yield from (_long_query(severity, s, settings) for severity, s in queries[:_EACH])
-    yield from (_long_transaction(severity, s, settings) for severity, s in transactions[:_EACH])
+    at = look.pulse.at
+    yield from (_long_query(severity, s, settings, at=at) for severity, s in queries[:_EACH])
+    yield from (
+        _long_transaction(severity, s, settings, at=at) for severity, s in transactions[:_EACH]
+    )
 
 
 def _maintenance(session: Session) -> bool:
@@ -330,7 +343,9 @@ def _maintenance(session: Session) -> bool:
     )
 
 
-def _long_query(severity: Severity, session: Session, settings: Settings) -> Finding:
+def _long_query(
+    severity: Severity, session: Session, settings: Settings, *, at: datetime
+) -> Finding:
     """One statement has been running for long.
 
     It uses a processor, or waits for what the evidence names, and it holds back vacuum. Backups and
@@ -349,10 +364,14 @@ def _long_query(severity: Severity, session: Session, settings: Settings) -> Fin
         ),
         likely=("a changed plan", "a report on the wrong server", "missing index"),
         next="cancel it first; terminate it if it is still there after 10 s",
+        began=ago(at, session.query_s),
+        resolution=MEASURED,
     )
 
 
-def _long_transaction(severity: Severity, session: Session, settings: Settings) -> Finding:
+def _long_transaction(
+    severity: Severity, session: Session, settings: Settings, *, at: datetime
+) -> Finding:
     """A transaction has been open for long, whatever it does.
 
     It holds back vacuum for every table, and keeps every lock that it took.
@@ -370,29 +389,9 @@ def _long_transaction(severity: Severity, session: Session, settings: Settings) 
         ),
         likely=("a batch job in one transaction",),
         next="ask its owner; it holds back vacuum and its locks",
+        began=ago(at, session.xact_s),
+        resolution=MEASURED,
     )
-
-
-def _prepared(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
-    """Prepared transactions stand for long: a two-phase commit that nobody finished.
-
-    They keep locks and hold back vacuum, also over a restart, and they belong to no session that
-    could be ended.
-    """
-    severity = settings.prepared.grade(pulse.prepared.max_s)
-    if severity is not None:
-        yield Finding(
-            "PG_PREP_ORPHAN",
-            severity,
-            f"{count(pulse.prepared.n, 'prepared transaction')}, the oldest for "
-            f"{duration(pulse.prepared.max_s or 0)}",
-            evidence=(
-                Evidence("oldest", pulse.prepared.max_s, "s", settings.prepared.first),
-                Evidence("prepared transactions", pulse.prepared.n),
-            ),
-            likely=("a transaction manager that died between its two phases",),
-            next="pg_prepared_xacts; only its owner may decide between commit and rollback",
-        )
 
 
 def facts(look: PostgresSessions, limits: Settings) -> Iterator[Fact]:

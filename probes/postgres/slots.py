@@ -6,11 +6,13 @@ Source: PostgreSQL documentation, pg_replication_slots.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import size
+from probes.began import MEASURED, ago
 from probes.postgres.replay import amount
 from probes.postgres.replication_model import Slot
 
@@ -52,7 +54,7 @@ def _lost(slot: Slot) -> Finding:
     )
 
 
-def slot_findings(slot: Slot, retained: Thresholds) -> Iterator[Finding]:
+def slot_findings(slot: Slot, retained: Thresholds, at: datetime) -> Iterator[Finding]:
     """A slot keeps WAL for a reader that does not take it.
 
     The WAL fills the disk, and a full disk stops the server. Critical once the server may remove it
@@ -82,6 +84,8 @@ def slot_findings(slot: Slot, retained: Thresholds) -> Iterator[Finding]:
             ),
             likely=("a dead consumer (DMS, Debezium)", "a standby that was removed"),
             next="find its consumer; dropping the slot cannot be undone",
+            began=ago(at, slot.inactive_s),
+            resolution=MEASURED,
         )
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration
+from probes.began import MEASURED, ago
 from probes.postgres.model import Session
 
 SNAPSHOTS = """
@@ -29,7 +31,11 @@ class SnapshotWait:
 
 
 def snapshot_findings(
-    sessions: Mapping[int, Session], waits: Sequence[SnapshotWait], limits: Thresholds
+    sessions: Mapping[int, Session],
+    waits: Sequence[SnapshotWait],
+    limits: Thresholds,
+    *,
+    at: datetime,
 ) -> Iterator[Finding]:
     """A statement waits for a safe snapshot, behind transactions that it names.
 
@@ -56,6 +62,8 @@ def snapshot_findings(
             likely=("a serializable transaction that writes is open for long",),
             against=("it holds nobody up, and has read nothing yet",),
             next="let it wait; whose are the transactions that it waits for?",
+            began=ago(at, session.query_s),
+            resolution=MEASURED,
         )
 
 

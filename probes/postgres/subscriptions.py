@@ -17,6 +17,7 @@ from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, duration
+from probes.began import MEASURED, ago
 
 COUNTED_FROM = 150000
 """The version from which errors are counted."""
@@ -130,7 +131,7 @@ def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
 
 
 def subscription_findings(
-    subscriptions: Iterable[LogicalSubscription], silent: Thresholds
+    subscriptions: Iterable[LogicalSubscription], silent: Thresholds, at: datetime
 ) -> Iterator[Finding]:
     """What each of the subscriptions does not get, or cannot apply."""
     for each in subscriptions:
@@ -145,7 +146,7 @@ def subscription_findings(
         elif each.unsteady >= _RESTARTED:
             yield _down(each, "has another worker at each look: it ends and starts again")
         elif (severity := silent.grade(each.last_msg_s)) is not None:
-            yield _silent(each, severity, silent)
+            yield _silent(each, severity, silent, at=at)
         if each.conflicts and each.errors < _AGAIN:
             yield _differs(each)
 
@@ -239,7 +240,9 @@ def _differs(each: LogicalSubscription) -> Finding:
     )
 
 
-def _silent(each: LogicalSubscription, severity: Severity, silent: Thresholds) -> Finding:
+def _silent(
+    each: LogicalSubscription, severity: Severity, silent: Thresholds, *, at: datetime
+) -> Finding:
     """A subscription's worker is there, and takes nothing any more.
 
     The publisher sends a sign of life twice in each `wal_sender_timeout`, so silence is no idle
@@ -258,6 +261,8 @@ def _silent(each: LogicalSubscription, severity: Severity, silent: Thresholds) -
         ),
         likely=("its worker waits for a lock here", "the network, or the publisher hangs"),
         next="does its worker wait? look at the locks here; then at the publisher",
+        began=ago(at, each.last_msg_s),
+        resolution=MEASURED,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, percent
+from probes.began import COUNTED, ago
 from probes.gains import severity_of
 from probes.redis.model import RedisHealth
 
@@ -41,6 +42,8 @@ def identity(look: RedisHealth) -> Iterator[Finding]:
             if copies
             else ("it was restarted: a crash, a replacement, maintenance",),
             next="wait; a client that retries in a loop makes it slower",
+            began=None if copies else ago(look.at, look.uptime_s),
+            resolution=COUNTED,
         )
     wrong = {"primary": "replica", "replica": "primary"}.get(look.expects) == look.role
     if wrong:
@@ -88,6 +91,8 @@ def _changed(look: RedisHealth) -> Iterator[Finding]:
             evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("keys", look.keys)),
             likely=("a crash or an out-of-memory kill", "a node replacement", "maintenance"),
             next="is its data there? without persistence it begins empty",
+            began=ago(look.at, look.uptime_s),
+            resolution=COUNTED,
         )
     if look.flushed is not None:
         yield _flushed(look, look.flushed)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, size
+from probes.began import MEASURED, ago
 from probes.redis.model import AttachedReplica, RedisHealth
 
 
@@ -47,6 +48,8 @@ def _link(look: RedisHealth, link_down: Thresholds, silent_primary: float) -> It
             likely=("the primary is gone", "its password changed", "the network between them"),
             against=("a sync is running: the link says up when it ends",) if look.syncing else (),
             next="does the primary answer from here? then its log",
+            began=ago(look.at, look.link_down_s),
+            resolution=MEASURED,
         )
     elif look.heard_s is not None and look.heard_s > silent_primary:
         yield Finding(
@@ -56,6 +59,8 @@ def _link(look: RedisHealth, link_down: Thresholds, silent_primary: float) -> It
             evidence=(Evidence("heard last", look.heard_s, "s", silent_primary),),
             likely=("the primary hangs: the link notices only after repl-timeout",),
             next="does the primary answer from here?",
+            began=ago(look.at, look.heard_s),
+            resolution=MEASURED,
         )
 
 

@@ -181,12 +181,36 @@ def test_a_proof_that_is_blind_old_or_of_another_probe_clears_nothing() -> None:
     assert len(proved(board, away)[0].open) == 1
 
 
-def test_a_beginning_that_its_source_forgot_stays_known_and_a_new_one_is_believed() -> None:
+@pytest.mark.parametrize(
+    ("ahead", "expected"),
+    [
+        pytest.param(-5.0, (-5.0, 1.0), id="before the look"),
+        pytest.param(20.0, (0.0, 20.0), id="a clock a little ahead: just now"),
+        pytest.param(3600.0, None, id="a clock that is wrong tells nothing"),
+    ],
+)
+def test_nothing_began_after_the_look_that_tells_it(
+    ahead: float, expected: tuple[float, float] | None
+) -> None:
+    board, _ = play(seen(replace(FACT, began=at(ahead), resolution=1.0)))
+    (found,) = (each.finding for each in board.open.values())
+    if expected is None:
+        assert (found.began, found.resolution) == (None, 0.0)
+    else:
+        assert (found.began, found.resolution) == (at(expected[0]), expected[1])
+
+
+def test_what_lasts_began_where_an_earlier_look_said_and_another_event_is_believed() -> None:
     known = replace(FACT, began=at(-600), resolution=90.0)
     later = replace(FACT, began=at(-60), resolution=15.0)
+    after = replace(FACT, began=at(5), resolution=15.0)
+    event = replace(FACT, began=at(-60), resolution=1.0)
     for readings, expected in (
         ([seen(known), seen(FACT, when=5)], (at(-600), 90.0)),
-        ([seen(known), seen(later, when=5)], (at(-60), 15.0)),
+        ([seen(known), seen(later, when=5)], (at(-600), 90.0)),
+        ([seen(known), seen(after, when=10)], (at(5), 15.0)),
+        ([seen(known), seen(event, when=5)], (at(-60), 1.0)),
+        ([seen(later), seen(known, when=5)], (at(-600), 90.0)),
         ([seen(FACT), seen(FACT, when=5)], (None, 0.0)),
         ([seen(FACT), seen(known, when=5)], (at(-600), 90.0)),
     ):
