@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import number, percent
+from probes.alb import begun
 from probes.alb.evidence import counted, grade_of, planned, said, share_of
 from probes.alb.model import TARGET_CODES, AlbGroup, Snapshot, group_rate
 from probes.alb.settings import Settings
+from probes.began import POINTS, share_since
 from probes.metrics import Rate, history, is_blind, settled
+
+_CLIENT_ERRORS = ("HTTPCode_Target_4XX_Count", "HTTPCode_ELB_4XX_Count")
+_TLS = "ClientTLSNegotiationErrorCount"
 
 
 def connections(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -30,6 +35,8 @@ def connections(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("a surge of traffic", "an attack", "the balancer has not scaled yet"),
             next="compare requests with the hours before",
+            began=begun.counts(snapshot, "RejectedConnectionCount"),
+            resolution=POINTS,
         )
     for group in snapshot.groups:
         yield from _refused(snapshot, settings, group=group)
@@ -65,6 +72,8 @@ def _refused(snapshot: Snapshot, settings: Settings, *, group: AlbGroup) -> Iter
         ),
         next="look at the health of the group's targets",
         fact=False,
+        began=begun.share_of_group(group, name, snapshot.at, limits=settings.connection_errors),
+        resolution=POINTS,
     )
 
 
@@ -105,6 +114,8 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             against=("a maintenance page may be on",) if planned(snapshot) else (),
             next="look at the endpoint from outside: DNS, TLS, HTTP",
             fact=False,
+            began=begun.arrives(snapshot, most=(settings.drop.first or 0) * min(day, week) / 5),
+            resolution=POINTS,
         )
     elif risen:
         yield Finding(
@@ -115,6 +126,8 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("a sale or campaign", "clients that retry", "scraping or an attack"),
             next="compare errors and latency: retries follow errors, sales come before them",
             fact=False,
+            began=begun.arrives(snapshot, least=(settings.surge.first or 0) * max(day, week) / 5),
+            resolution=POINTS,
         )
 
 
@@ -134,6 +147,8 @@ def _stopped(snapshot: Snapshot, settings: Settings, what: str) -> Iterator[Find
         likely=("DNS, the CDN or what is in front lost the way", "a test or a batch has ended"),
         next="look at the endpoint from outside: DNS, TLS, HTTP",
         fact=False,
+        began=begun.arrives(snapshot, most=0.0),
+        resolution=POINTS,
     )
 
 
@@ -149,7 +164,7 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     ALB_MAINTENANCE_PAGE_ON: A rule answers by itself. On purpose it explains other findings here;
     forgotten, it is the outage.
     """
-    rate = snapshot.rate("HTTPCode_Target_4XX_Count", "HTTPCode_ELB_4XX_Count")
+    rate = snapshot.rate(*_CLIENT_ERRORS)
     share = rate.share
     if share is not None and share >= settings.client_errors and rate.enough(settings.min_requests):
         before = _earlier_client_errors(snapshot)
@@ -165,8 +180,12 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("sign-in is broken", "a bad client release", "a scan", "a firewall rule"),
             next="split the answers by code and path in the access log",
             fact=False,
+            began=begun.share(
+                snapshot, *_CLIENT_ERRORS, limits=Thresholds(warning=settings.client_errors)
+            ),
+            resolution=POINTS,
         )
-    failed = snapshot.sum("ClientTLSNegotiationErrorCount")
+    failed = snapshot.sum(_TLS)
     tls = Rate(failed, snapshot.sum("NewConnectionCount"))
     if tls.share is not None and tls.share >= settings.tls_errors and tls.enough(20):
         yield Finding(
@@ -177,6 +196,12 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("the certificate expired or is the wrong one", "the policy was changed"),
             next="look at the certificate from outside",
             fact=False,
+            began=share_since(
+                snapshot.cut(_TLS, 15),
+                snapshot.cut("NewConnectionCount", 15),
+                Thresholds(warning=settings.tls_errors),
+            ),
+            resolution=POINTS,
         )
     if planned(snapshot):
         yield Finding(
@@ -185,6 +210,8 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "a rule answers by itself (fixed response): is a maintenance page on?",
             evidence=(counted(snapshot, "HTTP_Fixed_Response_Count"),),
             next="ask whether it is on purpose",
+            began=begun.counts(snapshot, "HTTP_Fixed_Response_Count"),
+            resolution=POINTS,
         )
 
 

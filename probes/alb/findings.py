@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, number
+from probes.alb import begun
 from probes.alb.arriving import clients, connections, traffic
 from probes.alb.evidence import counted, grade_of, planned, said, share_of
 from probes.alb.flows import flows_refused, network
 from probes.alb.model import ELB_5XX, REQUESTS, AlbGroup, Snapshot, group_rate
 from probes.alb.settings import Settings
+from probes.began import POINTS, reached_since
 from probes.metrics import Rate, history
 
 
@@ -68,6 +70,8 @@ def balancer_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]
             against=planned(snapshot),
             next="look at the target groups behind it: no target, hung up, or no answer?",
             fact=False,
+            began=begun.share(snapshot, "HTTPCode_ELB_5XX_Count", limits=settings.errors_elb),
+            resolution=POINTS,
         )
     yield from _no_targets(snapshot)
     yield from _gateway(snapshot, settings, code="502")
@@ -103,6 +107,8 @@ def _no_targets(snapshot: Snapshot) -> Iterator[Finding]:
         ),
         against=planned(snapshot),
         next="look for an empty target group behind it",
+        began=begun.counts(snapshot, "HTTPCode_ELB_503_Count"),
+        resolution=POINTS,
     )
 
 
@@ -159,6 +165,8 @@ def _gateway(snapshot: Snapshot, settings: Settings, *, code: str) -> Iterator[F
         likely=likely,
         next="look at the stopped tasks, locks and latencies of the service behind it",
         fact=False,
+        began=begun.share(snapshot, name, limits=settings.gateway),
+        resolution=POINTS,
     )
 
 
@@ -190,7 +198,8 @@ def _target_errors(
     They are reached and fail at their work: look at their logs, their latest deployment and what
     they need. Told for each group, or for the whole when no single group stands out.
     """
-    series = (group or snapshot).of("HTTPCode_Target_5XX_Count")
+    code, limits = "HTTPCode_Target_5XX_Count", settings.errors_target
+    series = (group or snapshot).of(code)
     return Finding(
         "ALB_5XX_TARGET_RATE",
         severity,
@@ -211,6 +220,10 @@ def _target_errors(
         ),
         next="look at the latest deployment and at what the service needs",
         fact=False,
+        began=begun.share(snapshot, code, limits=limits)
+        if group is None
+        else begun.share_of_group(group, code, snapshot.at, limits=limits),
+        resolution=POINTS,
     )
 
 
@@ -247,6 +260,8 @@ def latency(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         next="look at the databases and services that it needs",
         fact=False,
+        began=reached_since(snapshot.p95_buckets, settings.latency, period=300),
+        resolution=begun.BUCKETS,
     )
 
 

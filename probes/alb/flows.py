@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.finding import Finding, Severity, Thresholds
 from cockpit.units import number
+from probes.alb import begun
 from probes.alb.evidence import counted, grade_of, share_of
 from probes.alb.model import BLOCKED_IN, BLOCKED_OUT, FLOWS, REJECTED, Snapshot
 from probes.alb.settings import Settings
-from probes.metrics import Rate, is_blind, settled
+from probes.began import POINTS, share_since
+from probes.metrics import Rate, is_blind, settled, together
 
 
 def network(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -41,6 +43,10 @@ def network(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 likely=("idle flows older than 350 s", "the target closes connections"),
                 next="compare the idle timeouts of clients and targets with 350 s",
                 fact=False,
+                began=share_since(
+                    snapshot.cut(name, 15), snapshot.cut(FLOWS, 15), Thresholds(warning=limit)
+                ),
+                resolution=POINTS,
             )
     spent = [value for value in snapshot.cut("PortAllocationErrorCount").values if value > 0]
     if len(spent) >= 3:
@@ -51,6 +57,8 @@ def network(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=(counted(snapshot, "PortAllocationErrorCount"),),
             likely=("one hot target, at about 55,000 flows a minute",),
             next="add targets, or switch client IP preservation on",
+            began=begun.counts(snapshot, "PortAllocationErrorCount"),
+            resolution=POINTS,
         )
 
 
@@ -83,6 +91,12 @@ def _rejected(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("no target may take them", "the balancer is at its limit: a surge, or an attack"),
         next="look at the health of its target groups, then at its reserved capacity",
         fact=False,
+        began=share_since(
+            snapshot.cut(REJECTED, 15),
+            together(snapshot.cut(REJECTED, 15), snapshot.cut(FLOWS, 15)),
+            settings.rejected,
+        ),
+        resolution=POINTS,
     )
 
 
@@ -161,4 +175,6 @@ def _blocked(
         likely=likely,
         next="compare the rules of the balancer's security groups with an hour ago",
         fact=False,
+        began=begun.counts(snapshot, *(name for name in names if not is_blind(snapshot.of(name)))),
+        resolution=POINTS,
     )

@@ -126,6 +126,8 @@ class Snapshot:
     latency_p50: float | None = None
     latency_p95: float | None = None
     latency_p99: float | None = None
+    p95_buckets: Series = NO_DATA
+    """The percentile of each five minutes of the last quarter of an hour, those that are whole."""
     latency_p95_day: float | None = None
     """A day earlier."""
     requests_day: float | None = None

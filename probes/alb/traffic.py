@@ -107,6 +107,7 @@ async def _application(
         groups=groups,
         latency_p50=last_bucket(latencies.get("p50", NO_DATA), at),
         latency_p95=last_bucket(latencies.get("p95", NO_DATA), at),
+        p95_buckets=settled(latencies.get("p95", NO_DATA), at, minutes=15, period=300),
         latency_p99=last_bucket(latencies.get("p99", NO_DATA), at),
         latency_p95_day=latest(latencies.get("p95 a day ago", NO_DATA)),
         requests_day=same_minutes(day.get(REQUESTS, NO_DATA), at, days=1),

@@ -12,7 +12,9 @@ from datetime import timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
+from probes.began import TOLD
 from probes.ecs import stops
+from probes.ecs.begun import first_event
 from probes.ecs.failure import failure_of
 from probes.ecs.model import EcsEvent, Snapshot
 from probes.ecs.settings import Settings
@@ -110,6 +112,8 @@ def failing_events(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=_CAUSES.get(kind, ()),
             against=(f"the last one came {_since(snapshot, group[0])}",) if quiet >= 1800 else (),
             next=_NEXT.get(kind, "read the events in order"),
+            began=first_event(snapshot, group),
+            resolution=TOLD,
         )
 
 

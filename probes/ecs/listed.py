@@ -19,6 +19,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from probes.answers import Gap
 from probes.ecs.answers import StoppedTaskRow, TaskRow
+from probes.ecs.begun import NOT_ALL
 from probes.ecs.model import RunningTask, Service, Snapshot, Stop
 from probes.ecs.read import running_task_of, stop_of
 
@@ -56,7 +57,7 @@ async def _stopped_arns(
         if not token or token == wanted.get("nextToken"):
             return arns
         wanted["nextToken"] = str(token)
-    beyond = f"stopped tasks beyond the first {_MOST}"
+    beyond = f"{NOT_ALL} the first {_MOST}"
     gaps.append(Gap(beyond, "not read", "more stopped within the hour than a look reads"))
     return arns[:_MOST]
 

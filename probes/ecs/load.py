@@ -7,11 +7,14 @@ from datetime import timedelta
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from probes.began import POINTS, dated, reached_since
 from probes.ecs.model import Snapshot
 from probes.ecs.settings import Settings
 from probes.metrics import held, history, mean, peak, settled
 
 _MEASURED = timedelta(minutes=10)
+_KEPT = 185.0
+"""Minutes of the series that are read."""
 
 
 def load(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -24,9 +27,22 @@ def load(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     falls is a leak.
     """
     cpu = settled(snapshot.cpu, snapshot.at)
-    yield from _gauge("ECS_CPU_SATURATED", "CPU", cpu, settings.cpu, mean(cpu))
+    yield from dated(
+        _gauge("ECS_CPU_SATURATED", "CPU", cpu, settings.cpu, mean(cpu)),
+        reached_since(_long(snapshot, snapshot.cpu), settings.cpu),
+        POINTS,
+    )
     memory = settled(snapshot.memory, snapshot.at)
-    yield from _gauge("ECS_MEMORY_HIGH", "memory", memory, settings.memory, peak(memory))
+    yield from dated(
+        _gauge("ECS_MEMORY_HIGH", "memory", memory, settings.memory, peak(memory)),
+        reached_since(_long(snapshot, snapshot.memory), settings.memory),
+        POINTS,
+    )
+
+
+def _long(snapshot: Snapshot, series: Series) -> Series:
+    """All of it that will not change any more."""
+    return settled(series, snapshot.at, minutes=_KEPT)
 
 
 def _gauge(
@@ -112,6 +128,8 @@ def _at_maximum(snapshot: Snapshot, bounds: tuple[Evidence, ...]) -> Iterator[Fi
             likely=("the ceiling is too low",),
             next="raise the maximum, after a look at the database's connections",
             fact=False,
+            began=reached_since(_long(snapshot, series), Thresholds(warning=goal)),
+            resolution=POINTS,
         )
         return
 

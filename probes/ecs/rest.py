@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
+from probes.began import TOLD
+from probes.ecs.begun import first_event
 from probes.ecs.model import Snapshot
 from probes.ecs.settings import Settings
 from probes.ecs.tasks import since_steady
@@ -54,4 +56,6 @@ def unsteady(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("tasks start and stop again", "tasks cannot be placed"),
         next="read the events in order",
+        began=first_event(snapshot, newer),
+        resolution=TOLD,
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
+from probes.began import TOLD, told
 from probes.ecs.deployment import ServiceDeployment
 from probes.ecs.evidence import from_to, standing
 from probes.ecs.model import Deployment, Snapshot, name_of
@@ -45,20 +47,24 @@ def _ended(snapshot: Snapshot, settings: Settings) -> Finding | None:
     rest = primary is not None and primary.rollout_state == "COMPLETED"
     if newest.status == "ROLLBACK_FAILED" and (fresh or not rest):
         how = f"was to be rolled back{to}, and that failed"
-        return _gone_wrong(newest, Severity.CRITICAL, how)
+        return _gone_wrong(newest, Severity.CRITICAL, how, at=snapshot.at)
     if newest.rolling_back:
-        return _gone_wrong(newest, Severity.WARNING, f"is being rolled back{to}")
+        return _gone_wrong(newest, Severity.WARNING, f"is being rolled back{to}", at=snapshot.at)
     if newest.status == "ROLLBACK_SUCCESSFUL" and fresh:
         well = rest and snapshot.running >= snapshot.desired
         severity = Severity.INFO if well else Severity.WARNING
-        return _gone_wrong(newest, severity, f"was rolled back{to}")
+        return _gone_wrong(newest, severity, f"was rolled back{to}", at=snapshot.at)
     mixed = sum(each.running > 0 for each in snapshot.deployments) > 1
     if newest.status == "STOPPED" and mixed:
-        return _gone_wrong(newest, Severity.WARNING, "was stopped while two revisions run")
+        return _gone_wrong(
+            newest, Severity.WARNING, "was stopped while two revisions run", at=snapshot.at
+        )
     return None
 
 
-def _gone_wrong(newest: ServiceDeployment, severity: Severity, how: str) -> Finding:
+def _gone_wrong(
+    newest: ServiceDeployment, severity: Severity, how: str, *, at: datetime
+) -> Finding:
     """The newest deployment did not go through: ECS takes it back, has taken it back, or could not.
 
     While it goes back the service should recover by itself. When the rollback failed too, both
@@ -85,6 +91,8 @@ def _gone_wrong(newest: ServiceDeployment, severity: Severity, how: str) -> Find
         next="look which revision each task runs, and deploy the one that worked"
         if failed_twice
         else "keep the failed revision from being deployed again",
+        began=told(newest.rollback_at or newest.finished_at, at),
+        resolution=TOLD,
     )
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
+from probes.began import TOLD, ago, told
 from probes.ecs import rollbacks, stops
 from probes.ecs.deployment import DeploymentStrategy, ServiceDeployment
 from probes.ecs.evidence import by_code_deploy, from_to, standing
@@ -88,6 +89,8 @@ def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Itera
         ),
         likely=_stuck_causes(primary, strategy, no_room=no_room, hooks=bool(hooks)),
         next=_stuck_next(unguarded=unguarded, no_room=no_room, hooks=bool(hooks)),
+        began=ago(snapshot.at, age),
+        resolution=TOLD,
     )
 
 
@@ -193,6 +196,8 @@ def _stabilizing(snapshot: Snapshot, primary: Deployment, settings: Settings) ->
         next="stop the deployment of CodeDeploy, which takes it back"
         if way
         else "look at the deployment in CodeDeploy, or in its own controller, and roll back there",
+        began=ago(snapshot.at, age),
+        resolution=TOLD,
     )
 
 
@@ -219,6 +224,8 @@ def _recent(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iter
             *from_to(snapshot),
         ),
         next="compare its start with the onset of the findings",
+        began=told(primary.created_at, snapshot.at),
+        resolution=TOLD,
     )
 
 

@@ -29,6 +29,7 @@ from probes.ecs.answers import (
     SubnetZoneRow,
     TaskDefinitionRow,
 )
+from probes.ecs.begun import STEADY
 from probes.ecs.code_deploy import code_deployments
 from probes.ecs.history import history
 from probes.ecs.listed import live, stopped
@@ -219,7 +220,7 @@ def _below_since(snapshot: Snapshot) -> datetime | None:
     """What this look alone can tell: the first stop after the newest steady state."""
     if snapshot.running >= tasks.floor(snapshot):
         return None
-    steady = next((e.at for e in snapshot.events if tasks.STEADY in e.message), None)
+    steady = next((e.at for e in snapshot.events if STEADY in e.message), None)
     after = [stop.stopped_at for stop in snapshot.stopped if steady and stop.stopped_at > steady]
     return min(after, default=None)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count
+from probes.began import TOLD
 from probes.ecs import stops
+from probes.ecs.begun import first_event, first_stop
 from probes.ecs.failure import failure_of
 from probes.ecs.model import EcsEvent, Snapshot, Stop, name_of
 from probes.ecs.phrases import Cause
@@ -48,6 +50,8 @@ def pull_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=_PULL_CAUSES.get(kind, ("see the reason",)),
             next=_PULL_NEXT.get(kind, "read the reason"),
+            began=_first(snapshot, kind, stops.pull_failure),
+            resolution=TOLD,
         )
 
 
@@ -114,6 +118,8 @@ def init_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=_SET_UP_CAUSES.get(causes[0][0], _ANY_SET_UP_CAUSE),
             next=_SET_UP_NEXT.get(causes[0][0], _ANY_SET_UP_NEXT),
+            began=_first(snapshot, kind, stops.init_failure),
+            resolution=TOLD,
         )
 
 
@@ -162,6 +168,14 @@ def _by_kind(
     return groups
 
 
+def _first(snapshot: Snapshot, kind: str, kind_of: Callable[[Stop], str]) -> datetime | None:
+    """When the first task of that kind did not start, as the stops tell it, else the events."""
+    if any(kind_of(stop) == kind for stop in snapshot.stopped):
+        return first_stop(snapshot, lambda stop: kind_of(stop) == kind)
+    events = [each for each in since_steady(snapshot) if kind_of(_as_stop(snapshot, each)) == kind]
+    return first_event(snapshot, events)
+
+
 def _not_started(snapshot: Snapshot, seconds: float) -> list[EcsEvent]:
     start = snapshot.at - timedelta(seconds=seconds)
     recent = (each for each in since_steady(snapshot) if each.at >= start)
@@ -189,7 +203,7 @@ def placement(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     Critical while fewer tasks run than wanted; else what runs goes on, and nothing can be replaced.
     """
     told = [
-        each.message
+        each
         for each in _not_started(snapshot, settings.placement_window)
         if not (failure_of(each.message).pulling or failure_of(each.message).setting_up)
     ]
@@ -198,7 +212,7 @@ def placement(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     failed = [(stop, kind) for stop, kind in kinds if kind]
     if not told and not failed:
         return
-    message = told[0] if told else failed[0][0].reason
+    message = told[0].message if told else failed[0][0].reason
     short = snapshot.running < snapshot.desired
     limited = _ACCOUNT_LIMIT in message.lower()
     yield Finding(
@@ -218,6 +232,10 @@ def placement(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         if limited
         else "look at the cluster's hosts and the subnets' free addresses",
         account_limit="Fargate's tasks or vCPUs" if limited else "",
+        began=first_event(snapshot, told)
+        if told
+        else first_stop(snapshot, stops.placement_failure),
+        resolution=TOLD,
     )
 
 

@@ -9,11 +9,11 @@ from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
+from probes.began import TOLD
 from probes.ecs import stops
+from probes.ecs.begun import BETWEEN_LOOKS, STEADY, first_stop
 from probes.ecs.model import Deployment, EcsEvent, Snapshot, Stop, name_of
 from probes.ecs.settings import Settings
-
-STEADY = "has reached a steady state"
 
 
 def since_steady(snapshot: Snapshot) -> list[EcsEvent]:
@@ -84,6 +84,8 @@ def _down(snapshot: Snapshot, settings: Settings) -> Finding:
             "no capacity to place tasks",
         ),
         next="read why the last tasks stopped",
+        began=snapshot.below_since,
+        resolution=BETWEEN_LOOKS,
     )
     return _starting(snapshot, finding, settings.below_for)
 
@@ -132,6 +134,8 @@ def _below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=tuple(against),
         next="read why the last tasks stopped, and the newest event",
         fact=False,
+        began=snapshot.below_since,
+        resolution=BETWEEN_LOOKS,
     )
 
 
@@ -201,6 +205,8 @@ def crashes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=_crash_causes(snapshot, definition),
             against=_of_primary(snapshot, definition),
             next="read the container's last log lines, then roll back if the revision is new",
+            began=first_stop(snapshot, stops.crashed, definition=definition),
+            resolution=TOLD,
         )
 
 
@@ -291,6 +297,8 @@ def memory_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("a leak", "the limit was lowered", "one big request"),
             against=("memory is sampled: a kill may show 70% in the metric",),
             next="compare the memory limit with the revision before",
+            began=first_stop(snapshot, stops.out_of_memory, definition=definition),
+            resolution=TOLD,
         )
 
 
@@ -333,6 +341,8 @@ def health_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=(slow, *causes) if early else (*causes, slow),
         next="look at the target group: which answer fails the check",
+        began=first_stop(snapshot, stops.killed_by_checks),
+        resolution=TOLD,
     )
 
 
@@ -358,6 +368,8 @@ def stops_by_user(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("a chaos experiment", "an operator"),
         next="find the caller of StopTask in CloudTrail",
+        began=first_stop(snapshot, stops.stopped_by_user),
+        resolution=TOLD,
     )
 
 
@@ -381,6 +393,8 @@ def spot_interruptions(snapshot: Snapshot, settings: Settings) -> Iterator[Findi
                 Evidence("desired", snapshot.desired),
             ),
             next="watch whether replacements are placed",
+            began=first_stop(snapshot, stops.interrupted),
+            resolution=TOLD,
         )
 
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count
+from probes.began import TOLD
 from probes.ecs import stops
+from probes.ecs.begun import first_stop
 from probes.ecs.model import Snapshot, Stop, name_of
 from probes.ecs.settings import Settings
 from probes.ecs.starts import holds_up
@@ -46,6 +48,8 @@ def not_started(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("what the reason names: its words are AWS's own",),
             next="read the reason; look for it at AWS Health and in the newest events",
+            began=first_stop(snapshot, stops.start_failure, definition=definition),
+            resolution=TOLD,
         )
 
 
@@ -82,6 +86,8 @@ def retired(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("AWS retires tasks of an old platform version", "the host beneath was not well"),
         next="look at AWS Health, and whether the replacements run",
+        began=first_stop(snapshot, stops.retired),
+        resolution=TOLD,
     )
 
 
@@ -107,6 +113,8 @@ def ended_otherwise(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]
                 Evidence("running", snapshot.running, limit=snapshot.desired),
             ),
             next="read the reason; the code is newer than this list",
+            began=first_stop(snapshot, stops.unlisted, code=code),
+            resolution=TOLD,
         )
 
 

@@ -433,3 +433,31 @@ def test_every_group_has_its_row(many: int) -> None:
     groups = tuple(replace(group(None), name=f"tg{n}", arn=f"{ARN}/tg{n}") for n in range(many))
     tables = list(probe.tables(alb(groups=groups), Settings()))
     assert len(tables[1].rows) == many
+
+
+def told(snapshot: Snapshot, code: str) -> tuple[datetime | None, float]:
+    (finding,) = (f for f in probe.diagnose(snapshot, Settings()) if f.code == code)
+    return finding.began, finding.resolution
+
+
+EIGHT_MINUTES = AT.replace(second=0) - timedelta(minutes=7)
+"""The start of the first point of `rising` that is as now."""
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        pytest.param("ALB_5XX_ELB_RATE", {"HTTPCode_ELB_5XX_Count": rising(0, 20)}, id="its own 5xx"),
+        pytest.param("ALB_5XX_TARGET_RATE", {"HTTPCode_Target_5XX_Count": rising(1, 20)}, id="5xx of the targets"),
+        pytest.param("ALB_503_NO_TARGETS", {"HTTPCode_ELB_503_Count": rising(0, 20)}, id="503"),
+        pytest.param("ALB_CONNECTIONS_REJECTED", {"RejectedConnectionCount": rising(0, 20)}, id="rejected"),
+        pytest.param("ALB_TRAFFIC_DROP", {"RequestCount": rising(200, 10), "HTTPCode_Target_2XX_Count": rising(200, 10), "requests_day": 1000, "requests_week": 1000}, id="less traffic"),
+        pytest.param("ALB_TRAFFIC_SURGE", {"RequestCount": rising(200, 900), "requests_day": 1000, "requests_week": 1000}, id="more traffic"),
+    ],
+)  # fmt: skip
+def test_what_minutes_tell_began_with_the_first_bad_one(code: str, changes: dict[str, Any]) -> None:
+    assert told(alb(**changes), code) == (EIGHT_MINUTES, 90.0)
+
+
+def test_what_was_so_in_all_minutes_began_nobody_knows_when() -> None:
+    assert told(alb(HTTPCode_ELB_5XX_Count=steady(20)), "ALB_5XX_ELB_RATE")[0] is None
