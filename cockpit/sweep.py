@@ -25,7 +25,7 @@ from cockpit.triage.engine import Engine, Look
 from cockpit.triage.families import looking_at
 from cockpit.triage.had import LookMemory
 from cockpit.triage.own import OwnAct
-from cockpit.triage.probe import AnyProbe, Blind, Reading
+from cockpit.triage.probe import NEVER_OLDER_THAN, AnyProbe, Blind, Reading
 from cockpit.triage.registry import kinds, place_of, registry
 from cockpit.triage.store import Store
 from cockpit.triage.target import PLUG_IN, Target
@@ -164,9 +164,10 @@ def engine(
     debug: Callable[[str], str],
     acts: Callable[[], Sequence[OwnAct]] = tuple,
     memory: LookMemory | None = None,
+    never_older_than: float = NEVER_OLDER_THAN,
 ) -> Engine:
     """An engine over the connections. `acts`: what steps have done; our cut sessions are added.
-    `memory`: see `Engine`.
+    `memory`, `never_older_than`: see `Engine`.
 
     A service of a place takes as many looks at once as its rate can serve in a few seconds: enough
     to fill its calls, and not so many that a look waits its deadline away in our own queue. A place
@@ -194,6 +195,7 @@ def engine(
         lanes=sizes,
         acts=lambda: (*acts(), *_cut(connections, fragile)),
         memory=memory,
+        never_older_than=never_older_than,
     )
 
 

@@ -20,12 +20,14 @@ from cockpit.connect.settings import AwsSite, NoSettings
 from cockpit.errors import Misconfigured
 from cockpit.incident.severity import Level
 from cockpit.text import nearest, visible
+from cockpit.triage.probe import NEVER_OLDER_THAN
 from cockpit.triage.registry import Catalog
 from cockpit.triage.target import PLUG_IN, Target
+from cockpit.units import parsed
 
 _KEYS = (
-    "environment", "role", "allow_commander", "runbooks", "plugins", "budget_usd_per_hour", "aws",
-    "target", "probes", "incident", "screen",
+    "environment", "role", "allow_commander", "runbooks", "plugins", "budget_usd_per_hour",
+    "never_older_than", "aws", "target", "probes", "incident", "screen",
 )  # fmt: skip
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that turn the direction of what follows."""
@@ -64,6 +66,7 @@ class _Reader:
             role=self._role(),
             commanders=self._commanders(),
             budget_usd_per_hour=self._budget(),
+            never_older_than=self._oldest(),
             places=MappingProxyType(places),
             targets=(*targets, *self._plug_ins()),
             settings=MappingProxyType(settings.general),
@@ -125,6 +128,13 @@ class _Reader:
                 return float(usd)
         self._say("budget_usd_per_hour", "must be a number above 0: US dollars an hour")
         return DEFAULT
+
+    def _oldest(self) -> float:
+        told = self.document.get("never_older_than", "")
+        seconds = parsed(told) if isinstance(told, str) and told else None
+        if seconds is None and "never_older_than" in self.document:
+            self._say("never_older_than", 'must be a span such as "90s" or "5m"; "0s": as usual')
+        return NEVER_OLDER_THAN if seconds is None else seconds
 
     def _names(self, key: str, what: str) -> list[str]:
         value = self.document.get(key, [])

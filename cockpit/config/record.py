@@ -11,7 +11,7 @@ from cockpit.connect.aws.budget import DEFAULT
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite
 from cockpit.errors import Misconfigured
-from cockpit.triage.probe import AnyProbe
+from cockpit.triage.probe import NEVER_OLDER_THAN, AnyProbe
 from cockpit.triage.target import Target
 
 
@@ -52,6 +52,8 @@ class Config:
     """`allow_commander`: login names of those who may act; None: everybody."""
     budget_usd_per_hour: float = DEFAULT
     """What all places together may cost, in US dollars an hour: kept by looking less often."""
+    never_older_than: float = NEVER_OLDER_THAN
+    """Seconds: so old may get what looks at AWS tell of a target where all is calm."""
     places: Mapping[str, AwsSite] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)

@@ -52,6 +52,7 @@ def schema(catalog: Catalog) -> Schema:
             "runbooks": _TEXTS,
             "plugins": _TEXTS,
             "budget_usd_per_hour": {"type": "number", "exclusiveMinimum": 0},
+            "never_older_than": {"type": "string", "minLength": 1},
             "aws": {
                 "type": "object",
                 "additionalProperties": record(AwsSite, hidden=("name",)),

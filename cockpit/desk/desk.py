@@ -104,6 +104,7 @@ class Desk:
             debug=sweep.debug_log(config.path.parent),
             acts=self._own_acts,
             memory=self._memory,
+            never_older_than=config.never_older_than,
         )
         self._probes = probes
         self._unwatched = sweep.unwatched(config, probes)

@@ -16,7 +16,7 @@ TOGETHER = 100
 must be let through by a limit that was made for a steady pace.
 """
 _NOT_BEFORE = 0.5
-"""Of the pace: so long after a look the next beat may come. A look that was late skips one."""
+"""Of the usual pace: so long after a look the next beat may come. What was late skips one."""
 _APART = 15.0
 """Seconds over which the beats of many places are spread."""
 
@@ -31,6 +31,7 @@ class CommonBeats:
             if place:
                 alike.setdefault((place, id_.probe), []).append((id_, every))
         places = {place: number for number, place in enumerate(dict.fromkeys(p for p, _ in alike))}
+        self._least = {id_: every * _NOT_BEFORE for s in alike.values() for id_, every in s}
         self._phases: Mapping[LookId, float] = {
             id_: _APART * places[place] / len(places) + every * turn / turns
             for (place, _), several in alike.items()
@@ -46,5 +47,5 @@ class CommonBeats:
         phase = self._phases.get(look)
         if phase is None:
             return None
-        beat = math.ceil((since + every * _NOT_BEFORE - phase) / every)
+        beat = math.ceil((since + self._least[look] - phase) / every)
         return phase + beat * every - since

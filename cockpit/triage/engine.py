@@ -25,7 +25,6 @@ from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.redact import MASKER
 from cockpit.text import visible
 from cockpit.triage.awake import awake
-from cockpit.triage.beats import CommonBeats
 from cockpit.triage.board import LookId
 from cockpit.triage.changes import Change
 from cockpit.triage.feed import ResourceNames
@@ -34,10 +33,20 @@ from cockpit.triage.had import PART, LookMemory, not_given, part_missed
 from cockpit.triage.members import only
 from cockpit.triage.names_found import with_its_name
 from cockpit.triage.own import OwnAct, marked
-from cockpit.triage.probe import AnyProbe, Blind, Fact, Neighbour, Reading, RecoveryPoint, Seen
+from cockpit.triage.pacing import Pacing
+from cockpit.triage.probe import (
+    IN_FORCE,
+    NEVER_OLDER_THAN,
+    AnyProbe,
+    Blind,
+    Fact,
+    Neighbour,
+    Reading,
+    RecoveryPoint,
+    Seen,
+)
 from cockpit.triage.sanitised import blind_of, sanitise
-from cockpit.triage.schedule import Schedule, pause, second_look
-from cockpit.triage.sooner import Sooner
+from cockpit.triage.schedule import Schedule, second_look
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -52,8 +61,6 @@ _ASKED_WITHIN = 0.8
 """Share of a look's time in which a call must leave, so that its answer is still of use."""
 _GIVE_UP_ON_HUNG = 60.0
 _EXIT_GRACE = 0.3
-_LOOKS_FRESH = 3.0
-"""Times its period for which a look tells about its neighbours."""
 
 
 class SessionSource(Protocol):
@@ -111,10 +118,12 @@ class Engine:
         chance: random.Random | None = None,
         acts: Callable[[], Sequence[OwnAct]] = tuple,
         memory: LookMemory | None = None,
+        never_older_than: float = NEVER_OLDER_THAN,
     ) -> None:
         """`lanes`: lane → how many of its looks run at once. `acts`: what steps have done.
 
         `memory`: what looks of earlier processes had; None: nothing is known of any.
+        `never_older_than`: seconds, of what is calm (`cockpit.triage.pacing`).
         """
         self.looks: Mapping[LookId, Look] = {look.id: look for look in looks}
         self.store = store
@@ -122,17 +131,12 @@ class Engine:
         self._sessions = sessions
         self._debug = debug
         self._acts = acts
-        self._chance = chance or random.Random()
         self._schedule = Schedule()
-        self._beats = CommonBeats((id_, at.place, at.probe.every) for id_, at in self.looks.items())
         self._lanes = {lane: asyncio.Semaphore(size) for lane, size in lanes.items()}
         self._before: dict[LookId, object] = {}
         self._newest: dict[LookId, tuple[object, float]] = {}
-        self._failures: dict[LookId, int] = {}
-        self._eased: dict[LookId, float] = {}
         self._asked: dict[LookId, float] = {}  # when its newest look had a session
         self._swept_looks: dict[LookId, int] = {}  # of a sweep → which of the two it is
-        self._sooner = Sooner()
         self._running: dict[LookId, asyncio.Task[Reading]] = {}
         self._hung: dict[LookId, tuple[asyncio.Task[Any], float]] = {}
         self._bugs: dict[LookId, tuple[str, str]] = {}
@@ -143,6 +147,12 @@ class Engine:
         self._first = set(self.looks)
         self._started = clock.monotonic()
         self._took: float | None = None
+        self._pacing = Pacing(
+            self.looks,
+            self._started,
+            never_older_than=never_older_than,
+            chance=chance or random.Random(),
+        )
 
     @property
     def progress(self) -> Progress:
@@ -152,6 +162,7 @@ class Engine:
     async def run(self) -> None:
         """Look at everything at once, then each on its own schedule, until cancelled."""
         self._started = clock.monotonic()
+        self._pacing.begin(self._started)
         for id_ in self.looks:
             self._schedule.set(id_, self._started)
         try:
@@ -167,8 +178,9 @@ class Engine:
     def look_now(self, target: str | None = None) -> int:
         """Make everything (or everything of one target) due at once; returns how many looks."""
         chosen = [id_ for id_ in self.looks if target is None or id_.target == target]
+        self._pacing.asked_for(chosen, clock.monotonic())
         for id_ in chosen:
-            self._failures.pop(id_, None)
+            self._pacing.forgive(id_)
             if id_ not in self._running:
                 self._schedule.set(id_, clock.monotonic())
         self._by_hand.update(chosen)
@@ -187,6 +199,7 @@ class Engine:
         if (running := self._running.get(id_)) is not None:
             await asyncio.wait({running})
         self._by_hand.add(id_)
+        self._pacing.asked_for([id_], clock.monotonic())
         return await asyncio.shield(self._task(id_))  # others may wait for the same look
 
     def proved(self, reading: Reading) -> None:
@@ -265,18 +278,11 @@ class Engine:
         self._running.pop(id_, None)
         self._by_hand.discard(id_)
         now = clock.monotonic()
-        wait = self._wait(self.looks[id_], now)
-        self._schedule.set(id_, now + self._sooner.wait(id_, wait, now))
+        self._schedule.set(id_, now + self._pacing.next(id_, now))
         self._first.discard(id_)
         if not self._first and self._took is None:
             self._took = clock.monotonic() - self._started
         self._wake.set()
-
-    def _wait(self, look: Look, now: float) -> float:
-        every = look.probe.every * self._eased.get(look.id, 1.0)
-        failures = self._failures.get(look.id, 0)
-        beat = None if failures else self._beats.wait(look.id, every, now - self._started)
-        return pause(every, failures, chance=self._chance) if beat is None else beat
 
     async def _queued(self, look: Look) -> Reading:
         async with contextlib.AsyncExitStack() as seats:
@@ -296,22 +302,13 @@ class Engine:
             outcome=outcome,
             leads=look.probe.leads,
         )
-        failed = isinstance(outcome, Blind)
-        if failed:
+        if isinstance(outcome, Blind):
             self._newest.pop(look.id, None)
-        self._failures[look.id] = self._failures.get(look.id, 0) + 1 if failed else 0
         self.store.add(reading)
-        if isinstance(outcome, Seen) and self._eased.get(look.id, 1.0) <= 1.0:
-            self._hurry(look, outcome)  # never where the server is slow for us already
-        return reading
-
-    def _hurry(self, look: Look, seen: Seen) -> None:
         now = clock.monotonic()
-        self._sooner.wants(look.id, seen.again)
-        for id_ in (LookId(look.target.name, probe) for probe in seen.wakes):
-            idle = id_ in self.looks and id_ not in self._running
-            if idle and not self._failures.get(id_) and self._sooner.granted(id_, now):
-                self._schedule.set(id_, now)
+        for id_, at in self._pacing.read(reading, self.store.board, self._running, now=now):
+            self._schedule.sooner(id_, at)
+        return reading
 
     async def _outcome(self, look: Look) -> Seen | Blind:
         """The result of one look; every way to fail becomes a blind reading here."""
@@ -385,6 +382,7 @@ class Engine:
         HURRIED.set(look.id in self._by_hand or self._sick(look.target.name))
         UNTIL.set(clock.monotonic() + look.probe.timeout * _ASKED_WITHIN)
         SWEPT.set(self._swept_looks.get(look.id, 0))
+        IN_FORCE.set(look.settings)
         session = await self._sessions.session(look.target)
         self._asked[look.id] = clock.monotonic()
         collecting: Awaitable[object] = look.probe.collect(session, look.target)
@@ -392,7 +390,7 @@ class Engine:
             return await collecting
         finally:  # a server that is slow for us is looked at less often
             pace = getattr(session, "pace", None)
-            self._eased[look.id] = pace.factor if isinstance(pace, Pace) else 1.0
+            self._pacing.server_is(look.id, pace.factor if isinstance(pace, Pace) else 1.0)
 
     def _of_place(self, look: Look) -> list[Target]:
         """The targets at the look's place, itself left out."""
@@ -415,7 +413,7 @@ class Engine:
             for id_, (snapshot, at) in self._newest.items()
             if id_.probe == look.probe.id
             and id_ != look.id
-            and now - at <= _LOOKS_FRESH * look.probe.every * self._eased.get(id_, 1.0)
+            and now - at <= self._pacing.fresh_for(id_, now)
         ]
 
     def _still_hangs(self, id_: LookId) -> bool:

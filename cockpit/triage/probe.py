@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -18,6 +19,10 @@ from cockpit.triage.view import Table
 Session = TypeVar("Session")
 Snapshot = TypeVar("Snapshot")
 Settings = TypeVar("Settings")
+
+NEVER_OLDER_THAN = 90.0
+"""Seconds: so old may get what is known of a calm target, unless the configuration says otherwise.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,8 @@ class Probe(Generic[Session, Snapshot, Settings]):
     wakes: Callable[[Snapshot], Iterable[str]] | None = None
     """Probes of the same target (their ids) that look at once, since this look saw a sign of what
     they look at and others would come to in their own time."""
+    steady: bool = False
+    """For kinds of AWS: it keeps its pace where all is calm, as users feel at once what it sees."""
     needs: tuple[str, ...] = ()
     """IAM actions (`ecs:DescribeServices`) or grants (`GRANT pg_monitor`) that it wants."""
     leads: bool = False
@@ -182,3 +189,14 @@ class Probe(Generic[Session, Snapshot, Settings]):
 
 
 AnyProbe = Probe[Any, Any, Any]
+
+IN_FORCE: ContextVar[object] = ContextVar("in_force", default=None)
+"""The settings of the look that collects: set by the engine, inherited by what collect starts."""
+
+
+def in_force(usual: Settings) -> Settings:
+    """For a `collect` that reads more where something is wrong by the settings: those that hold at
+    its target, or the usual ones outside of a look.
+    """
+    held = IN_FORCE.get()
+    return held if isinstance(held, type(usual)) else usual

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 
 from cockpit.triage.board import LookId
@@ -36,6 +37,11 @@ class Schedule:
         """Look at `due`, in monotonic seconds, whatever was set before."""
         self._due[look] = due
         heapq.heappush(self._queue, (due, look))
+
+    def sooner(self, look: LookId, due: float) -> None:
+        """As `set`, unless it is due before."""
+        if due < self._due.get(look, math.inf):
+            self.set(look, due)
 
     def take(self, now: float) -> list[LookId]:
         """Every look that is due, each once; they must be set again to come again."""

@@ -272,6 +272,7 @@ PROBE = Probe(
     settings=Settings(),
     every=30,
     timeout=12,
+    steady=True,
     facts=facts,
     tables=tables,
     changes=changes,

@@ -290,6 +290,7 @@ PROBE = Probe(
     settings=Settings(),
     every=15,
     timeout=12,
+    steady=True,
     facts=view.facts,
     tables=view.tables,
     changes=view.changes,

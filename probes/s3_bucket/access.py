@@ -16,7 +16,7 @@ from cockpit.connect.aws.resource_policy import public_in, same, statements_of, 
 from cockpit.connect.aws.settings import BucketSettings
 from cockpit.connect.session import AwsReads
 from cockpit.triage.finding import Finding
-from cockpit.triage.probe import Probe
+from cockpit.triage.probe import Probe, in_force
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, nothing_read
 from probes.metrics import query
@@ -74,7 +74,7 @@ async def collect(aws: AwsReads, target: Target) -> Access:
     look = replace(look, principals=await _principals(aws, [*wanted], policy, gaps=gaps))
     if counted:
         look = await attempt(gaps, "metrics", _measured(aws, look), otherwise=look)
-    if denied.shut_out(look, AccessSettings()):
+    if denied.shut_out(look, in_force(AccessSettings())):
         look = await attempt(gaps, "CloudTrail", _before(aws, look), otherwise=look)
     gaps += blind_series({name: getattr(look, field) for field, name in _SERIES.items()})
     return replace(look, gaps=tuple(gaps))

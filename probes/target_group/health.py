@@ -363,6 +363,7 @@ PROBE = Probe(
     settings=Settings(),
     every=15,
     timeout=12,
+    steady=True,
     facts=facts,
     tables=tables,
     since=since,

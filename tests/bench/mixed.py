@@ -338,9 +338,9 @@ _ANSWERS: dict[str, Callable[[Shop, Answer], Answer]] = {
 }
 
 
-def configured() -> str:
-    """The configuration of the mix."""
-    lines = ['environment = "bench"', '[aws.prod]\nregion = "us-east-1"']
+def configured(*settings: str) -> str:
+    """The configuration of the mix, with lines of its head besides."""
+    lines = ['environment = "bench"', *settings, '[aws.prod]\nregion = "us-east-1"']
     for kind, many in MIX.items():
         for n in range(many):
             id_ = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,10 @@ from cockpit.connect.aws.session import Aws, open_aws
 from cockpit.connect.aws.settings import BucketSettings
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.redact import MASK
+from cockpit.triage.engine import Engine, Look
+from cockpit.triage.finding import Thresholds
 from cockpit.triage.registry import registry
+from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from probes.s3_bucket import access, exposure, upkeep
 from probes.s3_bucket.inside import access_tables
@@ -45,6 +49,19 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 def bucket(**settings: Any) -> Target:
     held = BucketSettings(aws="prod", id="shop", **settings)
     return Target(name="shop", kind="s3_bucket", settings=held)
+
+
+class Always:
+    """One session for every target."""
+
+    def __init__(self, aws: FakeAws) -> None:
+        self.aws = aws
+
+    async def session(self, target: Target) -> object:
+        return self.aws
+
+    async def discard(self, target: Target) -> None:
+        """Keeps it."""
 
 
 def answers(**changes: Any) -> dict[str, Any]:
@@ -334,6 +351,21 @@ async def test_requests_are_counted_by_the_filter_of_the_whole_bucket() -> None:
     }
     found = [each.code for each in access.diagnose(look, access.PROBE.settings)]
     assert found == ["S3_4XX_RATE"]
+
+
+@pytest.mark.parametrize(("first", "asked"), [(0.05, False), (0.02, True)])
+async def test_who_is_shut_out_is_judged_by_what_the_configuration_says(
+    first: float, asked: bool
+) -> None:
+    """CloudTrail is asked then; by the usual limit nobody was, whatever the file said."""
+    filters = {"MetricsConfigurationList": [{"Id": "EntireBucket"}]}
+    series = {"AllRequests": minutes(*[1000] * 15), "4xxErrors": minutes(*[40] * 15)}
+    aws = FakeAws(answers(s3__ListBucketMetricsConfigurations=filters), series)
+    held = replace(access.PROBE.settings, refused=Thresholds(warning=first))
+    look = Look(bucket(), access.PROBE, held)
+    engine = Engine([look], sessions=Always(aws), store=Store())
+    await engine.look("shop", access.PROBE.id)
+    assert ("cloudtrail.LookupEvents" in {name for name, _ in aws.calls}) is asked
 
 
 def test_prefixes_are_of_now_and_of_a_period_ago() -> None:
