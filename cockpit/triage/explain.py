@@ -44,6 +44,8 @@ class Explanation:
     code: str
     probe: str
     kind: str
+    nature: str
+    """What it is in the story of an outage, in a sentence."""
     means: tuple[str, ...]
     """The rules' docstrings, a paragraph each; empty: there is no source, or it says nothing."""
     severities: tuple[Severity, ...] = ()
@@ -81,6 +83,7 @@ def lines(found: list[Explanation], runbook: str) -> Iterator[str]:
         words = ", ".join(each.severities)
         yield f"{each.code}  {words}".rstrip()
         yield f"  of {each.kind}, by the probe {each.probe}"
+        yield f"  {each.nature}"
         for paragraph in each.means or ("The rule says nothing of it; see the probe, below.",):
             yield ""
             yield paragraph
@@ -113,7 +116,13 @@ def _guarded(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Expl
         return read()
     told, why = attempt(read)
     failed = f"The plug-in {origin} cannot be read for it: {why}"
-    return told or Explanation(code=code, probe=probe.id, kind=probe.kind, means=(failed,))
+    return told or Explanation(
+        code=code,
+        probe=probe.id,
+        kind=probe.kind,
+        nature=probe.codes[code].told,
+        means=(failed,),
+    )
 
 
 def _explained(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Explanation:
@@ -129,6 +138,7 @@ def _explained(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Ex
         code=code,
         probe=probe.id,
         kind=probe.kind,
+        nature=probe.codes[code].told,
         means=_once([*([*of_tables(module, code)] or _docstrings(found)), *map(_failed, failed)]),
         severities=_worst_first(
             [

@@ -33,6 +33,8 @@ _SORTED_BY: Mapping[type[object], tuple[str, ...]] = {
 }
 """The members of what a probe gives by which the board compares it with what others gave."""
 
+_CODES_WANTED = 'write codes=codes(cause=("A_CODE",), event=(…), …), by cockpit.triage.nature'
+
 
 def only(kind: type[Given], given: Iterable[Given]) -> tuple[Given, ...]:
     """What a probe gave, if it is what it should be: here a wrong one costs its own look, and on
@@ -52,6 +54,8 @@ def fault(record: object) -> str:
     if isinstance(record, Kind):
         return mistyped(record, Kind) or _first(_of_kind(record))
     if isinstance(record, Probe):
+        if wrong := mistyped(record, Probe, ("codes",)):
+            return f"{wrong}: {_CODES_WANTED}"
         return mistyped(record, Probe) or _first(_of_probe(record))
     return ""
 

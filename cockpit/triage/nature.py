@@ -6,13 +6,14 @@ prime suspects (`cockpit.triage.suspects`) knows no code by its name.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 
-class Role(StrEnum):
+class StoryRole(StrEnum):
     """Which part a finding plays."""
 
     CAUSE = "cause"
@@ -24,9 +25,14 @@ class Role(StrEnum):
     SYMPTOM = "symptom"
     """Something else fails it: what users and callers feel."""
     RISK = "risk"
-    """True, and no explanation of an outage that is there now."""
+    """True, and no explanation of an outage that is there now; also the news of a change, which is
+    judged by the time of the change itself."""
     EYE = "eye"
     """About our sight: a look that lacks a right, an alarm that cannot judge."""
+
+
+Role = StoryRole
+"""Its first name, which a class of `cockpit.connect.role` has too; goes when nobody asks for it."""
 
 
 class Trait(StrEnum):
@@ -59,12 +65,39 @@ class Trait(StrEnum):
 class Nature:
     """What a code is."""
 
-    role: Role
+    role: StoryRole
     traits: frozenset[Trait] = frozenset()
+
+    @property
+    def told(self) -> str:
+        """What it is, in a sentence."""
+        also = [_TRAITS[trait] for trait in Trait if trait in self.traits]
+        return "; ".join([f"In the story of an outage: {_ROLES[self.role]}", *also])
 
 
 Codes = Mapping[str, Nature]
 """Code → what it is, in the order in which they were written down."""
+
+_ROLES = {
+    StoryRole.CAUSE: "a cause – a mechanism that begins here",
+    StoryRole.EVENT: "an event – something happened here, and may be over",
+    StoryRole.EITHER: "a cause or an effect – full, slow or short by itself or by what others do",
+    StoryRole.SYMPTOM: "a symptom – what users and callers feel, since something else fails",
+    StoryRole.RISK: "a risk – true, and by itself no explanation of an outage that is there now",
+    StoryRole.EYE: "no part – it is about what can be seen",
+}
+_TRAITS = {
+    Trait.LOAD: "can be the work of more load",
+    Trait.LOADER: "says that there is more load",
+    Trait.COLD: "lets load through to what its callers ask besides",
+    Trait.HELD: "callers hold it while they wait elsewhere",
+    Trait.SLOW_BURN: "grows for hours before it is felt",
+    Trait.SAYS_DROP: "nobody asks, so look at who should",
+    Trait.MATTERS_AT_INFO: "counts even as information",
+    Trait.BY_RELEASE: "of code that ran for days as likely an effect",
+    Trait.CAUSE_AT_CRITICAL: "when critical it is the outage",
+    Trait.CAUSE_UNLESS_FELT: "a cause where nobody above it is ill: then the check is wrong",
+}
 
 
 def codes(
@@ -76,13 +109,15 @@ def codes(
     risk: Iterable[str] = (),
     eye: Iterable[str] = (),
     traits: Mapping[Trait, Iterable[str]] = MappingProxyType({}),
+    more: Codes = MappingProxyType({}),
 ) -> Codes:
-    """The codes of a probe, each under its role. Raises `ValueError` for a code that has two roles,
-    and for a trait of a code that has none.
+    """The codes of a probe, each under its role; `more`: those whose natures stand elsewhere.
+    Raises `ValueError` for a code that has two roles, and for a trait of a code that has none.
     """
-    told = zip(Role, (cause, event, either, symptom, risk, eye), strict=True)
+    told = zip(StoryRole, (cause, event, either, symptom, risk, eye), strict=True)
     roles = [(code, role) for role, group in told for code in group]
-    if twice := sorted({code for code, _ in roles if [c for c, _ in roles].count(code) > 1}):
+    times = Counter([*(code for code, _ in roles), *more])
+    if twice := sorted(code for code, n in times.items() if n > 1):
         raise ValueError(f"{', '.join(twice)}: given two roles")
     also = {trait: frozenset(group) for trait, group in traits.items()}
     if stray := sorted(frozenset().union(*also.values()) - {code for code, _ in roles}):
@@ -92,6 +127,7 @@ def codes(
             code: Nature(role, frozenset(trait for trait, group in also.items() if code in group))
             for code, role in roles
         }
+        | dict(more)
     )
 
 
@@ -99,4 +135,4 @@ def unknown(code: str) -> Nature:
     """What a code is taken for that nobody declares, such as one of a plug-in that is gone: about
     our sight if its name says so, and else nothing that explains an outage.
     """
-    return Nature(Role.EYE if "_OBS_" in code else Role.RISK)
+    return Nature(StoryRole.EYE if "_OBS_" in code else StoryRole.RISK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +12,7 @@ from cockpit.errors import Reason
 from cockpit.logs.source import LogSource
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Codes
 from cockpit.triage.own import OwnAct
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -182,8 +183,8 @@ class Probe(Generic[Session, Snapshot, Settings]):
     """IAM actions (`ecs:DescribeServices`) or grants (`GRANT pg_monitor`) that it wants."""
     leads: bool = False
     """Of several probes of one kind: the one whose first fact is the target's headline."""
-    codes: tuple[str, ...] = ()
-    """Every finding code it can give: lint and documentation use it."""
+    codes: Codes = field(default_factory=dict)
+    """Every finding code it can give, and what it is in the story of an outage."""
     asks: bool = True
     """False: nothing is asked for it, and no look is planned; others put its readings there."""
 

@@ -8,7 +8,7 @@ everything else works.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from types import MappingProxyType
@@ -20,8 +20,9 @@ from cockpit.connect.kind import AnyKind, Kind
 from cockpit.connect.kinds import KINDS
 from cockpit.plugins import Broken, Point, attempt
 from cockpit.text import nearest
-from cockpit.triage.families import Brought, Families, name_of
+from cockpit.triage.families import Brought, Families, looking_at, name_of
 from cockpit.triage.members import fault, what
+from cockpit.triage.nature import Codes, Nature
 from cockpit.triage.probe import AnyProbe, Probe
 from cockpit.triage.target import Target
 
@@ -82,6 +83,22 @@ def registry() -> Mapping[str, AnyProbe]:
 def kinds() -> Mapping[str, AnyKind]:
     """Name → kind."""
     return catalog().kinds
+
+
+def natures(kinds: Iterable[str]) -> Codes:
+    """Code → what it is, of every probe that looks at one of these kinds; imports no others. Where
+    a plug-in declares a code of the product's, the product's word holds.
+    """
+    known = catalog()
+    looks = [
+        (known.origin(plugins.PROBES, probe.id), probe)
+        for probe in looking_at(known.probes, *kinds)
+    ]
+    found: dict[str, Nature] = {}
+    for _, probe in sorted(looks, key=lambda look: look[0]):
+        for code, nature in probe.codes.items():
+            found.setdefault(code, nature)
+    return found
 
 
 def short(kind: str) -> str:

@@ -19,6 +19,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, Series
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -284,13 +285,15 @@ PROBE = Probe(
         "cloudwatch:DescribeAlarmHistory",
         "cloudwatch:GetMetricData",
     ),
-    codes=(
-        "ALARM_FIRING",
-        "ALARM_STALE",
-        "ALARM_SILENT",
-        "ALARM_BLIND",
-        "ALARM_FLAPPING",
-        "ALARM_MISSING",
-        "ALARM_OBS_BLIND",
+    codes=codes(
+        eye=(
+            "ALARM_FIRING",
+            "ALARM_STALE",
+            "ALARM_SILENT",
+            "ALARM_BLIND",
+            "ALARM_FLAPPING",
+            "ALARM_MISSING",
+            "ALARM_OBS_BLIND",
+        )
     ),
 )

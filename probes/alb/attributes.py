@@ -16,6 +16,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
 from cockpit.text import SafeText
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from probes.alb.model import LoadBalancer
@@ -132,5 +133,5 @@ PROBE = Probe(
         "elasticloadbalancing:DescribeLoadBalancers",
         "elasticloadbalancing:DescribeLoadBalancerAttributes",
     ),
-    codes=("LB_DELETION_UNPROTECTED", "LB_LOGS_OFF"),
+    codes=codes(risk=("LB_DELETION_UNPROTECTED", "LB_LOGS_OFF")),
 )

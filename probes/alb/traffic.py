@@ -19,6 +19,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -357,26 +358,34 @@ PROBE = Probe(
         # steps of its runbooks
         "elasticloadbalancing:DescribeListeners",
     ),
-    codes=(
-        "ALB_NOT_ACTIVE",
-        "ALB_5XX_ELB_RATE",
-        "ALB_5XX_TARGET_RATE",
-        "ALB_503_NO_TARGETS",
-        "ALB_502_BAD_GATEWAY",
-        "ALB_504_TIMEOUT",
-        "ALB_LATENCY_HIGH",
-        "ALB_CONNECTIONS_REJECTED",
-        "ALB_TARGET_CONNECTION_ERRORS",
-        "ALB_TRAFFIC_DROP",
-        "ALB_TRAFFIC_SURGE",
-        "ALB_4XX_SURGE",
-        "ALB_TLS_ERRORS",
-        "ALB_MAINTENANCE_PAGE_ON",
-        "NLB_RESETS",
-        "NLB_PORT_ALLOCATION_ERRORS",
-        "NLB_FLOWS_REJECTED",
-        "NLB_SG_BLOCKED",
-        "METRICS_ABSENT",
-        "ALB_OBS_BLIND",
+    codes=codes(
+        cause=(
+            "ALB_NOT_ACTIVE",
+            "ALB_MAINTENANCE_PAGE_ON",
+            "NLB_PORT_ALLOCATION_ERRORS",
+            "NLB_SG_BLOCKED",
+        ),
+        either=("ALB_CONNECTIONS_REJECTED", "ALB_TRAFFIC_SURGE"),
+        symptom=(
+            "ALB_5XX_ELB_RATE",
+            "ALB_5XX_TARGET_RATE",
+            "ALB_503_NO_TARGETS",
+            "ALB_502_BAD_GATEWAY",
+            "ALB_504_TIMEOUT",
+            "ALB_LATENCY_HIGH",
+            "ALB_TARGET_CONNECTION_ERRORS",
+            "ALB_TRAFFIC_DROP",
+            "ALB_4XX_SURGE",
+            "ALB_TLS_ERRORS",
+            "NLB_RESETS",
+            "NLB_FLOWS_REJECTED",
+        ),
+        eye=("METRICS_ABSENT", "ALB_OBS_BLIND"),
+        traits={
+            Trait.LOAD: ("ALB_LATENCY_HIGH", "ALB_CONNECTIONS_REJECTED"),
+            Trait.LOADER: ("ALB_TRAFFIC_SURGE",),
+            Trait.SAYS_DROP: ("ALB_TRAFFIC_DROP", "ALB_TLS_ERRORS"),
+            Trait.MATTERS_AT_INFO: ("ALB_MAINTENANCE_PAGE_ON",),
+        },
     ),
 )

@@ -20,6 +20,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.logs.source import LogSource
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
@@ -242,27 +243,35 @@ PROBE = Probe(
         "cloudtrail:LookupEvents",
         "acm:DescribeCertificate",
     ),
-    codes=(
-        _MISSING,
-        "APIGW_5XX_RATE",
-        "APIGW_5XX_BACKEND_HEALTHY",
-        "APIGW_LAMBDA_PERMISSION_MISSING",
-        "APIGW_VPC_LINK_DOWN",
-        "APIGW_DOMAIN_NOT_READY",
-        "APIGW_CERT_EXPIRING",
-        "APIGW_NOT_DEPLOYED",
-        "APIGW_DEPLOY_FAILED",
-        "APIGW_TIMEOUTS",
-        "APIGW_LATENCY_HIGH",
-        "APIGW_THROTTLING",
-        "APIGW_4XX_SURGE",
-        "APIGW_TRAFFIC_DROP",
-        "APIGW_TRAFFIC_SURGE",
-        "APIGW_DEPLOYED_RECENTLY",
-        "APIGW_INTEGRATION_CHANGED",
-        "APIGW_STATUS_UNKNOWN",
-        "APIGW_NO_ACCESS_LOGS",
-        "APIGW_NO_THROTTLE",
-        "APIGW_OBS_BLIND",
+    codes=codes(
+        cause=(
+            _MISSING,
+            "APIGW_LAMBDA_PERMISSION_MISSING",
+            "APIGW_VPC_LINK_DOWN",
+            "APIGW_DOMAIN_NOT_READY",
+            "APIGW_NOT_DEPLOYED",
+            "APIGW_THROTTLING",
+        ),
+        event=("APIGW_DEPLOYED_RECENTLY", "APIGW_INTEGRATION_CHANGED"),
+        either=("APIGW_5XX_BACKEND_HEALTHY", "APIGW_TRAFFIC_SURGE"),
+        symptom=(
+            "APIGW_5XX_RATE",
+            "APIGW_TIMEOUTS",
+            "APIGW_LATENCY_HIGH",
+            "APIGW_4XX_SURGE",
+            "APIGW_TRAFFIC_DROP",
+        ),
+        risk=(
+            "APIGW_CERT_EXPIRING",
+            "APIGW_DEPLOY_FAILED",
+            "APIGW_NO_ACCESS_LOGS",
+            "APIGW_NO_THROTTLE",
+        ),
+        eye=("APIGW_STATUS_UNKNOWN", "APIGW_OBS_BLIND"),
+        traits={
+            Trait.LOAD: ("APIGW_LATENCY_HIGH", "APIGW_THROTTLING"),
+            Trait.LOADER: ("APIGW_TRAFFIC_SURGE",),
+            Trait.SAYS_DROP: ("APIGW_TRAFFIC_DROP",),
+        },
     ),
 )

@@ -18,6 +18,7 @@ from cockpit.connect.aws.settings import WorkgroupSettings
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, gap_of, partly_blind
@@ -167,18 +168,12 @@ PROBE = Probe(
         "glue:GetTableVersions",
         "glue:GetTableVersion",
     ),
-    codes=(
-        _MISSING,
-        "ATHENA_WORKGROUP_DISABLED",
-        "ATHENA_QUERY_FAILED",
-        "S3_UPLOAD_FAILED",
-        "ATHENA_QUERY_SLOW",
-        "ATHENA_QUEUED",
-        "ATHENA_SCAN_HIGH",
-        "REPORT_EMPTY",
-        "GLUE_SCHEMA_MISMATCH",
-        "GLUE_PARTITION_MISSING",
-        "ATHENA_RESULT_REUSED",
-        "ATHENA_OBS_BLIND",
+    codes=codes(
+        cause=(_MISSING, "ATHENA_WORKGROUP_DISABLED", "ATHENA_SCAN_HIGH", "GLUE_SCHEMA_MISMATCH"),
+        either=("ATHENA_QUERY_SLOW", "ATHENA_QUEUED", "GLUE_PARTITION_MISSING"),
+        symptom=("ATHENA_QUERY_FAILED", "S3_UPLOAD_FAILED", "REPORT_EMPTY"),
+        risk=("ATHENA_RESULT_REUSED",),
+        eye=("ATHENA_OBS_BLIND",),
+        traits={Trait.LOAD: ("ATHENA_QUEUED",)},
     ),
 )

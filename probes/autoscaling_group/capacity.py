@@ -20,6 +20,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
@@ -245,26 +246,21 @@ PROBE = Probe(
         "cloudwatch:GetMetricData",
         "elasticloadbalancing:DescribeTargetGroups",
     ),
-    codes=(
-        "ASG_BELOW_DESIRED",
-        "ASG_ZERO",
-        _GONE,
-        "ASG_LAUNCH_FAILING",
-        "ASG_ACTIVITY_FAILED",
-        "ASG_REPLACEMENT_LOOP",
-        "ASG_LIFECYCLE_STUCK",
-        "ASG_REFRESH_RUNNING",
-        "ASG_REFRESH_FAILED",
-        "ASG_STATUS_UNKNOWN",
-        "ASG_INSTANCE_RETAINED",
-        "ASG_SCALING_SUSPENDED",
-        "ASG_NOT_REACTING",
-        "ASG_AT_MAX",
-        "EC2_CPU_SATURATED",
-        "ASG_AZ_IMBALANCE",
-        "ASG_SINGLE_AZ",
-        "ASG_ELB_CHECK_OFF",
-        "ASG_SCALED_RECENTLY",
-        "ASG_OBS_BLIND",
+    codes=codes(
+        cause=("ASG_ZERO", _GONE, "ASG_LAUNCH_FAILING", "ASG_REFRESH_FAILED"),
+        event=("ASG_REFRESH_RUNNING",),
+        either=(
+            "ASG_ACTIVITY_FAILED",
+            "ASG_REPLACEMENT_LOOP",
+            "ASG_LIFECYCLE_STUCK",
+            "ASG_SCALING_SUSPENDED",
+            "ASG_NOT_REACTING",
+            "ASG_AT_MAX",
+            "EC2_CPU_SATURATED",
+        ),
+        symptom=("ASG_BELOW_DESIRED", "ASG_AZ_IMBALANCE"),
+        risk=("ASG_INSTANCE_RETAINED", "ASG_SINGLE_AZ", "ASG_ELB_CHECK_OFF", "ASG_SCALED_RECENTLY"),
+        eye=("ASG_STATUS_UNKNOWN", "ASG_OBS_BLIND"),
+        traits={Trait.LOAD: ("ASG_NOT_REACTING", "ASG_AT_MAX", "EC2_CPU_SATURATED")},
     ),
 )

@@ -22,6 +22,7 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import ChangesSettings
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt
@@ -153,18 +154,17 @@ PROBE = Probe(
         "ecs:DescribeTaskDefinition",
         "cloudwatch:GetMetricData",
     ),
-    codes=(
-        "CHANGE_HISTORY_BLIND",
-        "CHANGE_IN_PROGRESS",
-        "DEPLOYMENT_FAILED",
-        "DEPLOYMENT_STUCK",
-        "IMAGE_DIGEST_CHANGED",
-        "ALIAS_SPLIT",
-        "SG_OPENED",
-        "BUCKET_POLICY_CHANGED",
-        "CHANGE_DENIED_BURST",
-        "STACK_ROLLED_BACK",
-        "STACK_STUCK",
-        "ASG_LAUNCH_FAILED",
+    codes=codes(
+        cause=("DEPLOYMENT_FAILED", "DEPLOYMENT_STUCK", "ALIAS_SPLIT", "ASG_LAUNCH_FAILED"),
+        event=(
+            "CHANGE_IN_PROGRESS",
+            "IMAGE_DIGEST_CHANGED",
+            "BUCKET_POLICY_CHANGED",
+            "STACK_ROLLED_BACK",
+            "STACK_STUCK",
+        ),
+        risk=("SG_OPENED", "CHANGE_DENIED_BURST"),
+        eye=("CHANGE_HISTORY_BLIND",),
+        traits={Trait.BY_RELEASE: ("DEPLOYMENT_STUCK",)},
     ),
 )

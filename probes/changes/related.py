@@ -16,6 +16,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.names import NEW, OLD, ChangedName
+from cockpit.triage.nature import codes
 from cockpit.triage.onset import Onset
 from cockpit.triage.probe import Probe
 from cockpit.triage.ranking import Ranked
@@ -216,13 +217,9 @@ PROBE = Probe(
     every=60,
     timeout=1,
     asks=False,
-    codes=(
-        "CHANGE_BEFORE_ONSET",
-        "SG_NARROWED",
-        "IAM_CHANGED",
-        "AZ_CORRELATED",
-        "AWS_API_DEGRADED",
-        "AWS_ACCOUNT_LIMIT",
-        "DNS_RECORD_CHANGED",
+    codes=codes(
+        cause=("AZ_CORRELATED", "AWS_ACCOUNT_LIMIT"),
+        event=("CHANGE_BEFORE_ONSET", "SG_NARROWED", "IAM_CHANGED", "DNS_RECORD_CHANGED"),
+        eye=("AWS_API_DEGRADED",),
     ),
 )

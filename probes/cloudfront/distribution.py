@@ -21,6 +21,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import SafeText
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -241,17 +242,12 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     needs=("cloudfront:GetDistribution", "cloudwatch:GetMetricData", "acm:DescribeCertificate"),
-    codes=(
-        _MISSING,
-        "CF_5XX_RATE",
-        "CF_DISABLED",
-        "CF_NOT_DEPLOYED",
-        "CF_STATUS_UNKNOWN",
-        "CF_CERTIFICATE_BAD",
-        "CF_CERTIFICATE_EXPIRING",
-        "CF_ORIGIN_SLOW",
-        "CF_4XX_SURGE",
-        "CF_TRAFFIC_STOPPED",
-        "CF_OBS_BLIND",
+    codes=codes(
+        cause=(_MISSING, "CF_DISABLED", "CF_CERTIFICATE_BAD"),
+        event=("CF_NOT_DEPLOYED",),
+        symptom=("CF_5XX_RATE", "CF_ORIGIN_SLOW", "CF_4XX_SURGE", "CF_TRAFFIC_STOPPED"),
+        risk=("CF_CERTIFICATE_EXPIRING",),
+        eye=("CF_STATUS_UNKNOWN", "CF_OBS_BLIND"),
+        traits={Trait.LOAD: ("CF_ORIGIN_SLOW",), Trait.SAYS_DROP: ("CF_TRAFFIC_STOPPED",)},
     ),
 )

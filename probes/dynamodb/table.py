@@ -17,6 +17,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
@@ -295,22 +296,31 @@ PROBE = Probe(
         "application-autoscaling:DescribeScalingActivities",
         "cloudwatch:GetMetricData",
     ),
-    codes=(
-        "DDB_THROTTLED_PROVISIONED",
-        "DDB_HOT_PARTITION",
-        "DDB_WARM_THROUGHPUT",
-        "DDB_ACCOUNT_LIMIT",
-        "DDB_ON_DEMAND_CAP",
-        "DDB_GSI_THROTTLED",
-        "DDB_CAPACITY_HIGH",
-        "DDB_AUTOSCALING_BLOCKED",
-        "DDB_SYSTEM_ERRORS",
-        "DDB_LATENCY_HIGH",
-        "DDB_USER_ERRORS_RISING",
-        _MISSING,
-        "DDB_STATUS_UNKNOWN",
-        "DDB_REPLICATION_DELAYED",
-        "DDB_TRAFFIC_STOPPED",
-        "DDB_OBS_BLIND",
+    codes=codes(
+        cause=(
+            "DDB_THROTTLED_PROVISIONED",
+            "DDB_HOT_PARTITION",
+            "DDB_WARM_THROUGHPUT",
+            "DDB_ACCOUNT_LIMIT",
+            "DDB_ON_DEMAND_CAP",
+            "DDB_GSI_THROTTLED",
+            "DDB_SYSTEM_ERRORS",
+            _MISSING,
+            "DDB_REPLICATION_DELAYED",
+        ),
+        either=("DDB_CAPACITY_HIGH", "DDB_AUTOSCALING_BLOCKED", "DDB_LATENCY_HIGH"),
+        symptom=("DDB_USER_ERRORS_RISING", "DDB_TRAFFIC_STOPPED"),
+        eye=("DDB_STATUS_UNKNOWN", "DDB_OBS_BLIND"),
+        traits={
+            Trait.LOAD: (
+                "DDB_THROTTLED_PROVISIONED",
+                "DDB_WARM_THROUGHPUT",
+                "DDB_ON_DEMAND_CAP",
+                "DDB_GSI_THROTTLED",
+                "DDB_CAPACITY_HIGH",
+                "DDB_LATENCY_HIGH",
+            ),
+            Trait.SAYS_DROP: ("DDB_TRAFFIC_STOPPED",),
+        },
     ),
 )

@@ -18,6 +18,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
@@ -133,16 +134,20 @@ PROBE = Probe(
         "ec2:DescribeSnapshots",
         "ec2:DescribeSecurityGroups",
     ),
-    codes=(
-        _STOPPED,
-        "EC2_STATUS_IMPAIRED",
-        "EC2_STATUS_UNKNOWN",
-        "EC2_SCHEDULED_EVENT",
-        "EC2_CPU_SATURATED",
-        "EC2_CREDITS_EXHAUSTED",
-        "EC2_MEMORY_HIGH",
-        "EC2_DISK_FULL",
-        "EC2_EBS_SATURATED",
-        "EC2_OBS_BLIND",
+    codes=codes(
+        cause=(_STOPPED, "EC2_STATUS_IMPAIRED", "EC2_CREDITS_EXHAUSTED"),
+        either=("EC2_CPU_SATURATED", "EC2_MEMORY_HIGH", "EC2_EBS_SATURATED"),
+        risk=("EC2_SCHEDULED_EVENT", "EC2_DISK_FULL"),
+        eye=("EC2_STATUS_UNKNOWN", "EC2_OBS_BLIND"),
+        traits={
+            Trait.LOAD: (
+                "EC2_CPU_SATURATED",
+                "EC2_CREDITS_EXHAUSTED",
+                "EC2_MEMORY_HIGH",
+                "EC2_EBS_SATURATED",
+            ),
+            Trait.SLOW_BURN: ("EC2_CREDITS_EXHAUSTED", "EC2_MEMORY_HIGH", "EC2_DISK_FULL"),
+            Trait.CAUSE_AT_CRITICAL: ("EC2_DISK_FULL",),
+        },
     ),
 )

@@ -20,6 +20,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, Series
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, gap_of, partly_blind
@@ -318,37 +319,43 @@ PROBE = Probe(
         "cloudtrail:LookupEvents",
         "route53resolver:GetResolverDnssecConfig",
     ),
-    codes=(
-        "ECS_SERVICE_DOWN",
-        "ECS_TASKS_BELOW_DESIRED",
-        "ECS_CRASH_LOOP",
-        "ECS_TASK_OOM",
-        "ECS_IMAGE_PULL_FAILED",
-        "ECS_RESOURCE_INIT_FAILED",
-        "ECS_HEALTH_CHECK_KILLS",
-        "ECS_PLACEMENT_FAILED",
-        "ECS_TASK_NOT_STARTED",
-        "ECS_TASKS_ENDED_OTHERWISE",
-        "ECS_TASKS_RETIRED",
-        "ECS_TASKS_UNHEALTHY",
-        "ECS_EVENT_FAILING",
-        "ECS_DEPLOYMENT_FAILED",
-        "ECS_DEPLOYMENT_STUCK",
-        "ECS_DEPLOYMENT_RECENT",
-        "ECS_DEPLOYMENT_PAUSED",
-        "ECS_NO_STEADY_STATE",
-        "ECS_TASKS_STOPPED_BY_USER",
-        "ECS_SPOT_INTERRUPTED",
-        "ECS_SINGLE_TASK",
-        "ECS_ONE_AZ",
-        _GONE,
-        "ECS_CPU_SATURATED",
-        "ECS_MEMORY_HIGH",
-        "ECS_AUTOSCALING_AT_MAX",
-        "ECS_AUTOSCALING_SUSPENDED",
-        "ECS_AUTOSCALING_FAILED",
-        "METRIC_STALE",
-        "METRIC_NEVER",
-        "ECS_OBS_BLIND",
+    codes=codes(
+        cause=(
+            "ECS_CRASH_LOOP",
+            "ECS_TASK_OOM",
+            "ECS_IMAGE_PULL_FAILED",
+            "ECS_RESOURCE_INIT_FAILED",
+            "ECS_PLACEMENT_FAILED",
+            "ECS_TASK_NOT_STARTED",
+            "ECS_DEPLOYMENT_FAILED",
+            "ECS_DEPLOYMENT_STUCK",
+            "ECS_TASKS_STOPPED_BY_USER",
+            "ECS_SPOT_INTERRUPTED",
+            _GONE,
+            "ECS_AUTOSCALING_FAILED",
+        ),
+        event=("ECS_TASKS_RETIRED",),
+        either=(
+            "ECS_TASKS_ENDED_OTHERWISE",
+            "ECS_EVENT_FAILING",
+            "ECS_NO_STEADY_STATE",
+            "ECS_CPU_SATURATED",
+            "ECS_MEMORY_HIGH",
+            "ECS_AUTOSCALING_AT_MAX",
+            "ECS_AUTOSCALING_SUSPENDED",
+        ),
+        symptom=(
+            "ECS_SERVICE_DOWN",
+            "ECS_TASKS_BELOW_DESIRED",
+            "ECS_HEALTH_CHECK_KILLS",
+            "ECS_TASKS_UNHEALTHY",
+        ),
+        risk=("ECS_DEPLOYMENT_RECENT", "ECS_DEPLOYMENT_PAUSED", "ECS_SINGLE_TASK", "ECS_ONE_AZ"),
+        eye=("METRIC_STALE", "METRIC_NEVER", "ECS_OBS_BLIND"),
+        traits={
+            Trait.LOAD: ("ECS_CPU_SATURATED", "ECS_MEMORY_HIGH", "ECS_AUTOSCALING_AT_MAX"),
+            Trait.SLOW_BURN: ("ECS_TASK_OOM", "ECS_MEMORY_HIGH"),
+            Trait.BY_RELEASE: ("ECS_CRASH_LOOP", "ECS_TASK_OOM", "ECS_DEPLOYMENT_STUCK"),
+        },
     ),
 )

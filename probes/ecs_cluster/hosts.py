@@ -18,6 +18,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, partly_blind
@@ -168,17 +169,18 @@ PROBE = Probe(
         "ecs:DescribeContainerInstances",
         "ecs:DescribeCapacityProviders",
     ),
-    codes=(
-        _NOT_ACTIVE,
-        "ECS_NO_HOSTS",
-        "ECS_AGENT_DISCONNECTED",
-        "ECS_HOST_IMPAIRED",
-        "ECS_HOST_DRAINING",
-        "ECS_HOST_NOT_REGISTERED",
-        "ECS_STATUS_UNKNOWN",
-        "ECS_TASKS_PENDING",
-        "ECS_CLUSTER_FULL",
-        "ECS_CAPACITY_PROVIDER_FAILED",
-        "ECS_OBS_BLIND",
+    codes=codes(
+        cause=(
+            _NOT_ACTIVE,
+            "ECS_NO_HOSTS",
+            "ECS_HOST_IMPAIRED",
+            "ECS_HOST_NOT_REGISTERED",
+            "ECS_CAPACITY_PROVIDER_FAILED",
+        ),
+        event=("ECS_HOST_DRAINING",),
+        either=("ECS_AGENT_DISCONNECTED", "ECS_CLUSTER_FULL"),
+        symptom=("ECS_TASKS_PENDING",),
+        eye=("ECS_STATUS_UNKNOWN", "ECS_OBS_BLIND"),
+        traits={Trait.LOAD: ("ECS_CLUSTER_FULL",)},
     ),
 )

@@ -8,7 +8,7 @@ nothing of reachability: that only the `redis` and `memcached` probes can tell.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from cockpit import clock
@@ -18,6 +18,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
@@ -216,16 +217,6 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from partly_blind("CACHE_OBS_BLIND", snapshot.gaps)
 
 
-def _codes() -> Sequence[str]:
-    names = (
-        "UNAVAILABLE IN_TRANSITION STATUS_UNKNOWN FAILOVER_RECENT NO_FAILOVER SHARD_DEGRADED"
-        " MEMORY_HIGH EVICTIONS_RISING HIT_RATE_DROP CPU_HIGH CONNECTIONS_HIGH CONNECTION_CHURN"
-        " NETWORK_LIMITED GLOBAL_LAG REPLICA_LAG REPLICA_LINK_DOWN AUTH_FAILURES"
-        " SERVERLESS_THROTTLED UPDATE_DUE OBS_BLIND"
-    )
-    return ["METRIC_STALE", "METRIC_NEVER", *(f"CACHE_{name}" for name in names.split())]
-
-
 KIND = aws_kind("elasticache", "cache")
 
 PROBE = Probe(
@@ -253,5 +244,42 @@ PROBE = Probe(
         "logs:FilterLogEvents",
         "logs:GetLogEvents",
     ),
-    codes=tuple(_codes()),
+    codes=codes(
+        cause=(
+            "CACHE_UNAVAILABLE",
+            "CACHE_IN_TRANSITION",
+            "CACHE_SHARD_DEGRADED",
+            "CACHE_MEMORY_HIGH",
+            "CACHE_EVICTIONS_RISING",
+            "CACHE_NETWORK_LIMITED",
+            "CACHE_REPLICA_LINK_DOWN",
+            "CACHE_AUTH_FAILURES",
+            "CACHE_SERVERLESS_THROTTLED",
+        ),
+        event=("CACHE_FAILOVER_RECENT",),
+        either=(
+            "CACHE_HIT_RATE_DROP",
+            "CACHE_CPU_HIGH",
+            "CACHE_CONNECTIONS_HIGH",
+            "CACHE_CONNECTION_CHURN",
+            "CACHE_GLOBAL_LAG",
+            "CACHE_REPLICA_LAG",
+        ),
+        risk=("CACHE_NO_FAILOVER", "CACHE_UPDATE_DUE"),
+        eye=("METRIC_STALE", "METRIC_NEVER", "CACHE_STATUS_UNKNOWN", "CACHE_OBS_BLIND"),
+        traits={
+            Trait.LOAD: (
+                "CACHE_CPU_HIGH",
+                "CACHE_CONNECTIONS_HIGH",
+                "CACHE_CONNECTION_CHURN",
+                "CACHE_SERVERLESS_THROTTLED",
+            ),
+            Trait.COLD: (
+                "CACHE_UNAVAILABLE",
+                "CACHE_FAILOVER_RECENT",
+                "CACHE_EVICTIONS_RISING",
+                "CACHE_HIT_RATE_DROP",
+            ),
+        },
+    ),
 )

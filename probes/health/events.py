@@ -19,6 +19,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, partly_blind
@@ -199,10 +200,9 @@ PROBE = Probe(
         "health:DescribeEventDetails",
         "health:DescribeAffectedEntities",
     ),
-    codes=(
-        "AWS_EVENT_OPEN",
-        "AWS_CHANGE_UPCOMING",
-        "HEALTH_STATUS_UNKNOWN",
-        "HEALTH_OBS_BLIND",
+    codes=codes(
+        cause=("AWS_EVENT_OPEN",),
+        risk=("AWS_CHANGE_UPCOMING",),
+        eye=("HEALTH_STATUS_UNKNOWN", "HEALTH_OBS_BLIND"),
     ),
 )

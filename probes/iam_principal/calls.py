@@ -16,6 +16,7 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource, PrincipalSettings
 from cockpit.connect.session import AwsReads
 from cockpit.triage.finding import Finding
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, nothing_read, partly_blind
@@ -113,18 +114,17 @@ PROBE = Probe(
         # steps of its runbooks
         "signin:ListSessions",
     ),
-    codes=(
-        "SEC_CREDENTIAL_ABUSE_SUSPECTED",
-        "SEC_CALLS_FROM_ELSEWHERE",
-        "SEC_ROOT_USED",
-        "SEC_CONSOLE_LOGIN_NO_MFA",
-        "SEC_LOGIN_FAILURES",
-        "SEC_IAM_CHANGED",
-        "SEC_AUDIT_OFF",
-        "SEC_ACCESS_DENIED_BURST",
-        "SEC_MASS_DELETE",
-        "SEC_GUARDDUTY_HIGH",
-        "SEC_GUARDDUTY_OFF",
-        "SEC_OBS_BLIND",
+    codes=codes(
+        cause=("SEC_CREDENTIAL_ABUSE_SUSPECTED", "SEC_MASS_DELETE"),
+        event=(
+            "SEC_CALLS_FROM_ELSEWHERE",
+            "SEC_ROOT_USED",
+            "SEC_IAM_CHANGED",
+            "SEC_AUDIT_OFF",
+            "SEC_GUARDDUTY_HIGH",
+        ),
+        symptom=("SEC_ACCESS_DENIED_BURST",),
+        risk=("SEC_CONSOLE_LOGIN_NO_MFA", "SEC_LOGIN_FAILURES", "SEC_GUARDDUTY_OFF"),
+        eye=("SEC_OBS_BLIND",),
     ),
 )

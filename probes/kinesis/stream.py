@@ -19,6 +19,7 @@ from cockpit.connect.session import AwsReads, MetricQuery
 from cockpit.errors import BlindError
 from cockpit.text import SafeText
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -229,17 +230,24 @@ PROBE = Probe(
         "cloudwatch:GetMetricData",
         "kinesis:ListStreamConsumers",
     ),
-    codes=(
-        _MISSING,
-        "KINESIS_NOT_ACTIVE",
-        "KINESIS_STATUS_UNKNOWN",
-        "KINESIS_WRITES_THROTTLED",
-        "KINESIS_READS_THROTTLED",
-        "KINESIS_CONSUMER_BEHIND",
-        "KINESIS_RETENTION_NEAR",
-        "KINESIS_NOT_READ",
-        "KINESIS_CAPACITY_HIGH",
-        "KINESIS_TRAFFIC_STOPPED",
-        "KINESIS_OBS_BLIND",
+    codes=codes(
+        cause=(_MISSING, "KINESIS_NOT_ACTIVE", "KINESIS_WRITES_THROTTLED"),
+        either=("KINESIS_READS_THROTTLED", "KINESIS_CAPACITY_HIGH"),
+        symptom=(
+            "KINESIS_CONSUMER_BEHIND",
+            "KINESIS_RETENTION_NEAR",
+            "KINESIS_NOT_READ",
+            "KINESIS_TRAFFIC_STOPPED",
+        ),
+        eye=("KINESIS_STATUS_UNKNOWN", "KINESIS_OBS_BLIND"),
+        traits={
+            Trait.LOAD: (
+                "KINESIS_WRITES_THROTTLED",
+                "KINESIS_READS_THROTTLED",
+                "KINESIS_CONSUMER_BEHIND",
+                "KINESIS_CAPACITY_HIGH",
+            ),
+            Trait.SAYS_DROP: ("KINESIS_TRAFFIC_STOPPED",),
+        },
     ),
 )

@@ -19,6 +19,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.logs.source import LogSource
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Neighbour, Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
@@ -255,36 +256,53 @@ PROBE = Probe(
         "iam:ListAttachedRolePolicies",
         "iam:ListPolicyVersions",
     ),
-    codes=(
-        "LAMBDA_ALL_FAILING",
-        "LAMBDA_ERROR_RATE",
-        "LAMBDA_OOM",
-        "LAMBDA_MEMORY_HIGH",
-        "LAMBDA_TIMEOUTS",
-        "LAMBDA_DURATION_NEAR_TIMEOUT",
-        "LAMBDA_THROTTLED",
-        "LAMBDA_DISABLED_BY_CONCURRENCY",
-        "LAMBDA_ACCOUNT_CONCURRENCY_HIGH",
-        "LAMBDA_STATE_FAILED",
-        "LAMBDA_UPDATE_FAILED",
-        "LAMBDA_NOT_READY",
-        "LAMBDA_STATUS_UNKNOWN",
-        _MISSING,
-        "LAMBDA_ACCESS_DENIED",
-        "LAMBDA_VERSION_CHANGED",
-        "LAMBDA_ALIAS_SHIFTING",
-        "LAMBDA_CANARY_WORSE",
-        "LAMBDA_NOT_INVOKED",
-        "LAMBDA_ASYNC_BACKLOG",
-        "LAMBDA_STREAM_BEHIND",
-        "LAMBDA_EVENTS_LOST",
-        "LAMBDA_MAPPING_DISABLED",
-        "LAMBDA_MAPPING_FAILING",
-        "LAMBDA_RECURSION_STOPPED",
-        "LAMBDA_COLD_STARTS",
-        "LAMBDA_NO_RESERVED_LIMIT",
-        "LAMBDA_RUNTIME_DEPRECATED",
-        "LAMBDA_NO_DLQ",
-        "LAMBDA_OBS_BLIND",
+    codes=codes(
+        cause=(
+            "LAMBDA_OOM",
+            "LAMBDA_DISABLED_BY_CONCURRENCY",
+            "LAMBDA_STATE_FAILED",
+            _MISSING,
+            "LAMBDA_CANARY_WORSE",
+            "LAMBDA_MAPPING_DISABLED",
+            "LAMBDA_RECURSION_STOPPED",
+        ),
+        either=(
+            "LAMBDA_TIMEOUTS",
+            "LAMBDA_DURATION_NEAR_TIMEOUT",
+            "LAMBDA_THROTTLED",
+            "LAMBDA_ACCOUNT_CONCURRENCY_HIGH",
+            "LAMBDA_NOT_READY",
+            "LAMBDA_ACCESS_DENIED",
+            "LAMBDA_MAPPING_FAILING",
+            "LAMBDA_COLD_STARTS",
+        ),
+        symptom=(
+            "LAMBDA_ALL_FAILING",
+            "LAMBDA_ERROR_RATE",
+            "LAMBDA_NOT_INVOKED",
+            "LAMBDA_ASYNC_BACKLOG",
+            "LAMBDA_STREAM_BEHIND",
+            "LAMBDA_EVENTS_LOST",
+        ),
+        risk=(
+            "LAMBDA_MEMORY_HIGH",
+            "LAMBDA_UPDATE_FAILED",
+            "LAMBDA_VERSION_CHANGED",
+            "LAMBDA_ALIAS_SHIFTING",
+            "LAMBDA_NO_RESERVED_LIMIT",
+            "LAMBDA_RUNTIME_DEPRECATED",
+            "LAMBDA_NO_DLQ",
+        ),
+        eye=("LAMBDA_STATUS_UNKNOWN", "LAMBDA_OBS_BLIND"),
+        traits={
+            Trait.LOAD: (
+                "LAMBDA_THROTTLED",
+                "LAMBDA_ACCOUNT_CONCURRENCY_HIGH",
+                "LAMBDA_ASYNC_BACKLOG",
+                "LAMBDA_STREAM_BEHIND",
+                "LAMBDA_COLD_STARTS",
+            ),
+            Trait.SAYS_DROP: ("LAMBDA_NOT_INVOKED",),
+        },
     ),
 )

@@ -20,6 +20,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError
 from cockpit.logs.source import LogSource
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, nothing_read, partly_blind
@@ -142,18 +143,22 @@ PROBE = Probe(
         "logs:GetQueryResults",
         "logs:StopQuery",
     ),
-    codes=(
-        "LOG_OOM",
-        "LOG_ACCESS_DENIED",
-        "LOG_DB_POOL",
-        "LOG_TIMEOUT",
-        "LOG_THROTTLED",
-        "LOG_NULL_FIELD",
-        "LOG_ERRORS_RISING",
-        "LOG_NEW_PATTERN",
-        "LOG_SILENT",
-        "LOG_DELIVERY_FAILING",
-        _MISSING,
-        "LOG_OBS_BLIND",
+    codes=codes(
+        cause=("LOG_OOM",),
+        either=("LOG_ACCESS_DENIED", "LOG_DB_POOL", "LOG_NULL_FIELD"),
+        symptom=(
+            "LOG_TIMEOUT",
+            "LOG_THROTTLED",
+            "LOG_ERRORS_RISING",
+            "LOG_NEW_PATTERN",
+            "LOG_SILENT",
+            "LOG_DELIVERY_FAILING",
+        ),
+        eye=(_MISSING, "LOG_OBS_BLIND"),
+        traits={
+            Trait.SLOW_BURN: ("LOG_OOM",),
+            Trait.SAYS_DROP: ("LOG_SILENT",),
+            Trait.BY_RELEASE: ("LOG_OOM",),
+        },
     ),
 )

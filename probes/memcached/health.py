@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from cockpit import clock
-from cockpit.connect.memcached.errors import CODES
 from cockpit.connect.memcached.session import Memcached
 from cockpit.connect.memcached.settings import MemcachedSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -34,6 +34,7 @@ from probes.memcached.model import (
     health,
     since,
 )
+from probes.refusals import MEMCACHED_REFUSALS
 from probes.served import served
 
 
@@ -449,13 +450,13 @@ PROBE = Probe(
     changes=changes,
     since=since,
     needs=("the port, without a login",),
-    codes=(
-        *CODES,
-        "MC_EVICTING",
-        "MC_HIT",
-        "MC_MEM",
-        "MC_RESTARTED",
-        "MC_FLUSHED",
-        "MC_TOO_LARGE",
+    codes=codes(
+        cause=("MC_EVICTING", "MC_MEM"),
+        event=("MC_RESTARTED", "MC_FLUSHED"),
+        either=("MC_HIT", "MC_TOO_LARGE"),
+        traits={
+            Trait.COLD: ("MC_EVICTING", "MC_HIT", "MC_RESTARTED", "MC_FLUSHED", "MC_TOO_LARGE")
+        },
+        more=MEMCACHED_REFUSALS,
     ),
 )

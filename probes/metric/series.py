@@ -21,6 +21,7 @@ from cockpit.connect.aws.settings import MetricSettings
 from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.units import duration, number
@@ -283,5 +284,9 @@ PROBE = Probe(
     timeout=12,
     facts=facts,
     needs=("cloudwatch:GetMetricData",),
-    codes=("METRIC_ANOMALY", "METRIC_STALE", "METRIC_DENIED", "TRAFFIC_STOPPED"),
+    codes=codes(
+        symptom=("METRIC_ANOMALY", "TRAFFIC_STOPPED"),
+        eye=("METRIC_STALE", "METRIC_DENIED"),
+        traits={Trait.SAYS_DROP: ("TRAFFIC_STOPPED",)},
+    ),
 )

@@ -14,6 +14,7 @@ from cockpit.connect.session import SqlReads
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -461,18 +462,20 @@ PROBE = Probe(
     since=since,
     own=without_ours,
     needs=("GRANT PROCESS", "GRANT SELECT ON performance_schema.* (MySQL)"),
-    codes=(
-        "MY_LOCK_DEADLOCKS",
-        "MY_TRX_HISTORY",
-        "MY_IO_BUFFER_POOL",
-        "MY_IO_DIRTY",
-        "MY_IO_LOG",
-        "MY_QRY_TMP_DISK",
-        "MY_QRY_FULL_SCAN",
-        "MY_QRY_SLOW",
-        "MY_CONN_ABORTED",
-        "MY_ERR_RATE",
-        "MY_SAT_PREPARED",
-        "MY_OBS_BLIND",
+    codes=codes(
+        cause=("MY_LOCK_DEADLOCKS",),
+        either=(
+            "MY_IO_BUFFER_POOL",
+            "MY_IO_DIRTY",
+            "MY_IO_LOG",
+            "MY_QRY_TMP_DISK",
+            "MY_QRY_SLOW",
+            "MY_ERR_RATE",
+            "MY_SAT_PREPARED",
+        ),
+        symptom=("MY_CONN_ABORTED",),
+        risk=("MY_TRX_HISTORY", "MY_QRY_FULL_SCAN"),
+        eye=("MY_OBS_BLIND",),
+        traits={Trait.SLOW_BURN: ("MY_SAT_PREPARED",)},
     ),
 )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -368,5 +369,12 @@ PROBE = Probe(
     tables=tables,
     lacks=lambda look: "" if look.sees else f"PROCESS was taken: {look.server.grant}",
     needs=("GRANT PROCESS",),
-    codes=("MY_AUTO_INCREMENT_END", "MY_OBS_BLIND", "MY_OBS_SLOW"),
+    codes=codes(
+        risk=("MY_AUTO_INCREMENT_END",),
+        eye=("MY_OBS_BLIND", "MY_OBS_SLOW"),
+        traits={
+            Trait.SLOW_BURN: ("MY_AUTO_INCREMENT_END",),
+            Trait.CAUSE_AT_CRITICAL: ("MY_AUTO_INCREMENT_END",),
+        },
+    ),
 )

@@ -15,6 +15,7 @@ from datetime import datetime
 from cockpit.connect.session import SqlReads
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact
 from cockpit.units import count
 from probes.gains import severity_of, still_told
@@ -25,6 +26,12 @@ NAMES = (
 )  # fmt: skip
 REJECTS = "SHOW GLOBAL VARIABLES LIKE 'wsrep_reject_queries'"
 _DONOR = "Donor/Desynced"
+GALERA_CODES = codes(
+    cause=("MY_GALERA_NOT_READY", "MY_GALERA_REJECTS"),
+    event=("MY_GALERA_SMALLER",),
+    either=("MY_GALERA_NOT_SYNCED",),
+)
+"""What is found of a node of a cluster, beside what is found of every server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.units import count, duration
@@ -481,12 +482,9 @@ PROBE = Probe(
     again=again,
     lacks=lambda look: "" if look.sees_all else f"PROCESS was taken: {look.server.grant}",
     needs=("GRANT PROCESS", "GRANT SELECT ON performance_schema.* (MySQL)"),
-    codes=(
-        "MY_LOCK_ROW",
-        "MY_LOCK_MDL",
-        "MY_LOCK_GLOBAL",
-        "MY_LOCK_XA",
-        "MY_OBS_BLIND",
-        "MY_OBS_SLOW",
+    codes=codes(
+        cause=("MY_LOCK_ROW", "MY_LOCK_MDL", "MY_LOCK_GLOBAL", "MY_LOCK_XA"),
+        eye=("MY_OBS_BLIND", "MY_OBS_SLOW"),
+        traits={Trait.HELD: ("MY_LOCK_ROW",)},
     ),
 )

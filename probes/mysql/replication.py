@@ -17,6 +17,7 @@ from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe, RecoveryPoint
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Offer, Row, Table
@@ -410,12 +411,9 @@ PROBE = Probe(
     since=since,
     twice=False,
     needs=("GRANT REPLICATION CLIENT", "GRANT SLAVE MONITOR (MariaDB)"),
-    codes=(
-        "MY_REPL_STOPPED",
-        "MY_REPL_LAG",
-        "MY_REPL_WRITABLE",
-        "MY_REPL_GONE",
-        "MY_REPL_NONE",
-        "MY_OBS_BLIND",
+    codes=codes(
+        cause=("MY_REPL_STOPPED", "MY_REPL_LAG", "MY_REPL_GONE", "MY_REPL_NONE"),
+        risk=("MY_REPL_WRITABLE",),
+        eye=("MY_OBS_BLIND",),
     ),
 )

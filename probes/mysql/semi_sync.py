@@ -14,6 +14,7 @@ from datetime import datetime
 
 from cockpit.connect.session import SqlReads
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import codes
 from cockpit.units import count, duration
 from probes.began import MEASURED, ago
 from probes.mysql.model import Thread, whose
@@ -23,6 +24,7 @@ _SIDES = ("master", "source")
 _WORDS = ("status", "clients", "wait_sessions", "no_times")
 NAMES = tuple(f"Rpl_semi_sync_{side}_{word}" for side in _SIDES for word in _WORDS)
 SETTINGS = "SHOW GLOBAL VARIABLES WHERE Variable_name LIKE 'rpl_semi_sync_%'"
+SEMI_SYNC_CODES = codes(cause=("MY_REPL_SEMISYNC_WAIT",), risk=("MY_REPL_SEMISYNC_OFF",))
 _ADVICE = (
     "bring a replica back that acknowledges: its IO thread runs, and its own semi-sync is on; the "
     "commits then go on by themselves. Or who answers for the data switches it off "

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from cockpit.connect.mysql.errors import CODES
 from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Row, Table
@@ -23,10 +23,17 @@ from cockpit.units import count, duration
 from probes.answers import slow_answers
 from probes.began import COUNTED, MEASURED, ago, dated, told
 from probes.gains import severity_of, still_told
-from probes.mysql.galera import galera_facts, galera_findings, since_galera, with_rejects
+from probes.mysql.galera import (
+    GALERA_CODES,
+    galera_facts,
+    galera_findings,
+    since_galera,
+    with_rejects,
+)
 from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
-from probes.mysql.semi_sync import semi_sync_findings, with_settings
+from probes.mysql.semi_sync import SEMI_SYNC_CODES, semi_sync_findings, with_settings
 from probes.mysql.states import (
+    STATE_CODES,
     NamedLock,
     answers,
     looked_at_again,
@@ -36,6 +43,7 @@ from probes.mysql.states import (
 )
 from probes.mysql.status import ServerStatus, StatusRates, rates_of, read_status, restarted
 from probes.mysql.threads import COLUMNS, read_threads
+from probes.refusals import MYSQL_REFUSALS
 
 _RUNBOOK, _SLOW = "mysql-locks", "mysql-long-queries"
 _EACH = 5
@@ -474,26 +482,16 @@ PROBE = Probe(
     ),
     needs=("GRANT PROCESS",),
     leads=True,
-    codes=(
-        "MY_SAT_CONNECTIONS",
-        "MY_SAT_RUNNING",
-        "MY_SESS_IDLE_TRX",
-        "MY_SESS_LONG_QUERY",
-        "MY_TRX_ROLLBACK",
-        "MY_OBS_BLIND",
-        "MY_OBS_SLOW",
-        "MY_ROLE_WRONG",
-        "MY_ROLE_CHANGED",
-        "MY_RESTARTED",
-        "MY_REPL_SEMISYNC_WAIT",
-        "MY_REPL_SEMISYNC_OFF",
-        "MY_LOCK_TABLE",
-        "MY_LOCK_USER",
-        "MY_WAIT_OTHER",
-        "MY_GALERA_NOT_READY",
-        "MY_GALERA_REJECTS",
-        "MY_GALERA_NOT_SYNCED",
-        "MY_GALERA_SMALLER",
-        *CODES,
+    codes=codes(
+        cause=("MY_SESS_IDLE_TRX", "MY_SESS_LONG_QUERY", "MY_ROLE_WRONG"),
+        event=("MY_ROLE_CHANGED", "MY_RESTARTED"),
+        either=("MY_SAT_CONNECTIONS", "MY_SAT_RUNNING", "MY_TRX_ROLLBACK"),
+        eye=("MY_OBS_BLIND", "MY_OBS_SLOW"),
+        traits={
+            Trait.LOAD: ("MY_SAT_CONNECTIONS", "MY_SAT_RUNNING"),
+            Trait.HELD: ("MY_SESS_IDLE_TRX",),
+            Trait.SLOW_BURN: ("MY_SAT_CONNECTIONS",),
+        },
+        more={**STATE_CODES, **SEMI_SYNC_CODES, **GALERA_CODES, **MYSQL_REFUSALS},
     ),
 )

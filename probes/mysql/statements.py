@@ -16,6 +16,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.redact import SecretText
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -330,5 +331,9 @@ PROBE = Probe(
     since=since,
     lacks=_lacks,
     needs=("GRANT SELECT ON performance_schema.*",),
-    codes=("MY_QRY_REGRESSED", "MY_OBS_BLIND"),
+    codes=codes(
+        cause=("MY_QRY_REGRESSED",),
+        eye=("MY_OBS_BLIND",),
+        traits={Trait.LOAD: ("MY_QRY_REGRESSED",)},
+    ),
 )

@@ -16,6 +16,7 @@ from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact
 from cockpit.units import count, duration
 from probes.began import MEASURED, ago, dated
@@ -26,6 +27,8 @@ from probes.mysql.model import USER_LOCK, Thread, whose
 from probes.mysql.semi_sync import SemiSync, committing
 from probes.mysql.status import StatusRates
 from probes.served import served
+
+STATE_CODES = codes(cause=("MY_LOCK_TABLE", "MY_LOCK_USER"), either=("MY_WAIT_OTHER",))
 
 TABLE_LOCK = "Waiting for table level lock"
 HOLDERS = """

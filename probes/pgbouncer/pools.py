@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cockpit import clock
-from cockpit.connect.postgres.errors import CODES
 from cockpit.connect.postgres.pooler import PgBouncer
 from cockpit.connect.postgres.pooler_settings import CONSOLE
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from cockpit.units import duration, rounded
@@ -34,6 +34,7 @@ from probes.pgbouncer.model import (
     since,
 )
 from probes.pgbouncer.view import facts, tables
+from probes.refusals import POSTGRES_REFUSALS
 
 _MOST_SOCKETS = 2000
 """Clients beyond which they are not listed: the console is one thread, the pooler's own."""
@@ -309,13 +310,10 @@ PROBE = Probe(
     leads=True,
     since=since,
     needs=("stats_users = the login, in pgbouncer.ini",),
-    codes=(
-        *CODES,
-        "PGB_DISABLED",
-        "PGB_NO_SERVER",
-        "PGB_PAUSED",
-        "PGB_SAT_CLIENTS",
-        "PGB_WAITING",
-        "PGB_WAITING_SHORT",
+    codes=codes(
+        cause=("PGB_DISABLED", "PGB_PAUSED"),
+        either=("PGB_NO_SERVER", "PGB_SAT_CLIENTS", "PGB_WAITING", "PGB_WAITING_SHORT"),
+        traits={Trait.LOAD: ("PGB_SAT_CLIENTS", "PGB_WAITING", "PGB_WAITING_SHORT")},
+        more=POSTGRES_REFUSALS,
     ),
 )

@@ -17,6 +17,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -382,18 +383,20 @@ PROBE = Probe(
     since=since,
     samples_for=(SAMPLES - 1) * SAMPLED[1][1],
     needs=("GRANT pg_monitor",),
-    codes=(
-        "PG_LOCK_DEADLOCKS",
-        "PG_IO_TEMP",
-        "PG_IO_CHECKPOINTS",
-        "PG_IO_CACHE",
-        "PG_TX_ROLLBACKS",
-        "PG_SESS_FATAL",
-        "PG_REPL_CONFLICT",
-        "PG_WAIT_DOMINANT",
-        "PG_WAIT_STUCK",
-        "PG_CONN_CHURN",
-        "PG_CHECKSUM_FAILURES",
-        "PG_OBS_BLIND",
+    codes=codes(
+        cause=("PG_LOCK_DEADLOCKS", "PG_CHECKSUM_FAILURES"),
+        either=(
+            "PG_IO_TEMP",
+            "PG_IO_CHECKPOINTS",
+            "PG_IO_CACHE",
+            "PG_TX_ROLLBACKS",
+            "PG_SESS_FATAL",
+            "PG_REPL_CONFLICT",
+            "PG_WAIT_DOMINANT",
+            "PG_WAIT_STUCK",
+            "PG_CONN_CHURN",
+        ),
+        eye=("PG_OBS_BLIND",),
+        traits={Trait.LOAD: ("PG_WAIT_DOMINANT", "PG_CONN_CHURN")},
     ),
 )

@@ -14,6 +14,7 @@ from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -294,5 +295,12 @@ PROBE = Probe(
     since=since,
     twice=False,
     needs=("GRANT pg_monitor",),
-    codes=("PG_OBS_BLIND", "PG_ARCHIVE_FAILING", "PG_INDEX_INVALID", "PG_SEQUENCE_END"),
+    codes=codes(
+        risk=("PG_ARCHIVE_FAILING", "PG_INDEX_INVALID", "PG_SEQUENCE_END"),
+        eye=("PG_OBS_BLIND",),
+        traits={
+            Trait.SLOW_BURN: ("PG_SEQUENCE_END",),
+            Trait.CAUSE_AT_CRITICAL: ("PG_SEQUENCE_END",),
+        },
+    ),
 )

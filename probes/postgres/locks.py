@@ -14,6 +14,7 @@ from cockpit.connect.rows import rows_into
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -369,12 +370,15 @@ PROBE = Probe(
         (queue.longest for queue in look.queues), settings.waited.first
     ),
     needs=("GRANT pg_monitor",),
-    codes=(
-        "PG_LOCK_BLOCKED",
-        "PG_LOCK_DDL_QUEUE",
-        "PG_LOCK_HOT_ROW",
-        "PG_LOCK_PREPARED",
-        "PG_LOCK_ADVISORY",
-        "PG_OBS_BLIND",
+    codes=codes(
+        cause=(
+            "PG_LOCK_BLOCKED",
+            "PG_LOCK_DDL_QUEUE",
+            "PG_LOCK_HOT_ROW",
+            "PG_LOCK_PREPARED",
+            "PG_LOCK_ADVISORY",
+        ),
+        eye=("PG_OBS_BLIND",),
+        traits={Trait.HELD: ("PG_LOCK_BLOCKED", "PG_LOCK_HOT_ROW")},
     ),
 )

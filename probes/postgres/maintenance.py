@@ -15,6 +15,7 @@ from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Neighbour, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -433,12 +434,9 @@ PROBE = Probe(
     beside=beside,
     twice=False,
     needs=("GRANT pg_monitor",),
-    codes=(
-        "PG_XID_WRAP",
-        "PG_XID_HORIZON",
-        "PG_VAC_DEAD",
-        "PG_VAC_WORKERS",
-        "PG_VAC_OFF",
-        "PG_OBS_BLIND",
+    codes=codes(
+        risk=("PG_XID_WRAP", "PG_XID_HORIZON", "PG_VAC_DEAD", "PG_VAC_WORKERS", "PG_VAC_OFF"),
+        eye=("PG_OBS_BLIND",),
+        traits={Trait.SLOW_BURN: ("PG_XID_WRAP",), Trait.CAUSE_AT_CRITICAL: ("PG_XID_WRAP",)},
     ),
 )

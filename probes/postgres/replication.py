@@ -16,6 +16,7 @@ from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -473,16 +474,18 @@ PROBE = Probe(
     again=lambda look, settings: long_commit(look.sync, settings.sync_wait.first),
     beside=beside,
     needs=("GRANT pg_monitor",),
-    codes=(
-        "PG_REPL_LAG",
-        "PG_REPL_DOWN",
-        "PG_REPL_APPLY_STALLED",
-        "PG_REPL_SYNC_WAIT",
-        "PG_SLOT_RETAIN",
-        "PG_SLOT_LOST",
-        "PG_SUB_DOWN",
-        "PG_SUB_CONFLICT",
-        "PG_SUB_STALLED",
-        "PG_OBS_BLIND",
+    codes=codes(
+        cause=(
+            "PG_REPL_LAG",
+            "PG_REPL_DOWN",
+            "PG_REPL_APPLY_STALLED",
+            "PG_REPL_SYNC_WAIT",
+            "PG_SLOT_LOST",
+            "PG_SUB_DOWN",
+            "PG_SUB_CONFLICT",
+            "PG_SUB_STALLED",
+        ),
+        risk=("PG_SLOT_RETAIN",),
+        eye=("PG_OBS_BLIND",),
     ),
 )

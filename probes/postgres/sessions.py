@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cockpit.connect.pace import Pace
-from cockpit.connect.postgres.errors import CODES
 from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -33,6 +33,7 @@ from probes.postgres.rush import answers, look_again, rush_findings, rushes
 from probes.postgres.sessions_model import LockHolder, PostgresSessions
 from probes.postgres.snapshots import SNAPSHOTS, SnapshotWait, snapshot_findings
 from probes.postgres.view import sessions_table
+from probes.refusals import POSTGRES_REFUSALS
 from probes.statement import statement
 
 SESSIONS = statement("postgres", "sessions.sql")
@@ -470,22 +471,24 @@ PROBE = Probe(
     wakes=wakes,
     needs=("GRANT pg_monitor",),
     leads=True,
-    codes=(
-        "PG_SAT_CONNECTIONS",
-        "PG_SAT_ONE_CLIENT",
-        "PG_SESS_IDLE_TX",
-        "PG_SESS_LONG_QUERY",
-        "PG_SESS_LONG_XACT",
-        "PG_PREP_ORPHAN",
-        "PG_OBS_BLIND",
-        "PG_OBS_SLOW",
-        "PG_OBS_VIA_POOLER",
-        "PG_ROLE_WRONG",
-        "PG_ROLE_CHANGED",
-        "PG_READ_ONLY",
-        "PG_RESTARTED",
-        "PG_CONN_CHURN",
-        "PG_TX_ROLLBACKS",
-        *CODES,
+    codes=codes(
+        cause=(
+            "PG_SAT_ONE_CLIENT",
+            "PG_SESS_IDLE_TX",
+            "PG_SESS_LONG_QUERY",
+            "PG_SESS_LONG_XACT",
+            "PG_PREP_ORPHAN",
+            "PG_ROLE_WRONG",
+            "PG_READ_ONLY",
+        ),
+        event=("PG_ROLE_CHANGED", "PG_RESTARTED"),
+        either=("PG_SAT_CONNECTIONS", "PG_CONN_CHURN", "PG_TX_ROLLBACKS"),
+        eye=("PG_OBS_BLIND", "PG_OBS_SLOW", "PG_OBS_VIA_POOLER"),
+        traits={
+            Trait.LOAD: ("PG_SAT_CONNECTIONS", "PG_CONN_CHURN"),
+            Trait.HELD: ("PG_SESS_IDLE_TX", "PG_SESS_LONG_XACT"),
+            Trait.SLOW_BURN: ("PG_SAT_CONNECTIONS", "PG_SAT_ONE_CLIENT"),
+        },
+        more=POSTGRES_REFUSALS,
     ),
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -248,5 +249,9 @@ PROBE = Probe(
     since=since,
     lacks=lambda look: look.identity.missing,
     needs=("GRANT pg_monitor", "CREATE EXTENSION pg_stat_statements"),
-    codes=("PG_QRY_REGRESSED", "PG_OBS_BLIND"),
+    codes=codes(
+        cause=("PG_QRY_REGRESSED",),
+        eye=("PG_OBS_BLIND",),
+        traits={Trait.LOAD: ("PG_QRY_REGRESSED",)},
+    ),
 )

@@ -17,6 +17,7 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.lateness import lateness
 from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.triage.finding import Finding
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, nothing_read, partly_blind
@@ -159,11 +160,10 @@ PROBE = Probe(
         "cloudwatch:GetMetricData",
         "servicequotas:ListRequestedServiceQuotaChangeHistory",
     ),
-    codes=(
-        "QUOTA_NEAR_LIMIT",
-        "QUOTA_EXCEEDED",
-        "QUOTA_REQUEST_PENDING",
-        "QUOTA_STATUS_UNKNOWN",
-        "QUOTA_OBS_BLIND",
+    codes=codes(
+        cause=("QUOTA_EXCEEDED",),
+        risk=("QUOTA_NEAR_LIMIT", "QUOTA_REQUEST_PENDING"),
+        eye=("QUOTA_STATUS_UNKNOWN", "QUOTA_OBS_BLIND"),
+        traits={Trait.LOAD: ("QUOTA_EXCEEDED",)},
     ),
 )

@@ -19,6 +19,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
 from cockpit.text import SafeText
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -253,5 +254,8 @@ PROBE = Probe(
     tables=tables,
     twice=False,
     needs=("rds:DescribeBlueGreenDeployments",),
-    codes=("RDS_BLUE_GREEN_SWITCHING", "RDS_BLUE_GREEN_FAILED", "RDS_BLUE_GREEN_INVALID"),
+    codes=codes(
+        event=("RDS_BLUE_GREEN_SWITCHING", "RDS_BLUE_GREEN_FAILED"),
+        risk=("RDS_BLUE_GREEN_INVALID",),
+    ),
 )

@@ -18,6 +18,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import SafeText
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.units import duration
@@ -204,5 +205,5 @@ PROBE = Probe(
         "rds:DescribeDBClusters",
         "rds:DescribeDBMajorEngineVersions",
     ),
-    codes=("RDS_EXTENDED_SUPPORT", "RDS_OBS_BLIND"),
+    codes=codes(risk=("RDS_EXTENDED_SUPPORT",), eye=("RDS_OBS_BLIND",)),
 )

@@ -21,6 +21,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
 from cockpit.text import SafeText
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -282,5 +283,9 @@ PROBE = Probe(
     tables=tables,
     twice=False,
     needs=("rds:DescribeDBProxies", "rds:DescribeDBProxyTargets"),
-    codes=("RDS_PROXY_TARGET_UNAVAILABLE", "RDS_PROXY_NOT_AVAILABLE", "RDS_OBS_BLIND"),
+    codes=codes(
+        cause=("RDS_PROXY_NOT_AVAILABLE",),
+        either=("RDS_PROXY_TARGET_UNAVAILABLE",),
+        eye=("RDS_OBS_BLIND",),
+    ),
 )

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from cockpit.connect.redis.errors import CODES
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -31,6 +31,7 @@ from probes.redis.cluster_model import (
     read_cluster,
     since,
 )
+from probes.refusals import REDIS_REFUSALS
 
 MIB = 2**20
 _EACH = 5
@@ -450,20 +451,19 @@ PROBE = Probe(
     tables=tables,
     since=since,
     needs=("ACL +info +cluster|info +cluster|nodes",),
-    codes=(
-        "RD_CLUSTER_DOWN",
-        "RD_CLUSTER_SLOTS",
-        "RD_CLUSTER_SLOT_STUCK",
-        "RD_CLUSTER_SKEW",
-        "RD_CLUSTER_CLIENT_MODE",
-        "RD_ERR_REFUSED",
-        "RD_REPL_MIN_UNMET",
-        "RD_PAUSED",
-        "RD_REPL_NONE",
-        "RD_STATE_LOADING",
-        "NET_TCP_TIMEOUT",
-        "NET_TCP_REFUSED",
-        "NET_TCP_UNREACH",
-        *CODES,
+    codes=codes(
+        cause=(
+            "RD_CLUSTER_DOWN",
+            "RD_CLUSTER_SLOTS",
+            "RD_ERR_REFUSED",
+            "RD_REPL_MIN_UNMET",
+            "RD_PAUSED",
+            "RD_STATE_LOADING",
+        ),
+        either=("RD_CLUSTER_SKEW", "NET_TCP_TIMEOUT", "NET_TCP_REFUSED", "NET_TCP_UNREACH"),
+        risk=("RD_CLUSTER_SLOT_STUCK", "RD_REPL_NONE"),
+        eye=("RD_CLUSTER_CLIENT_MODE",),
+        traits={Trait.COLD: ("RD_STATE_LOADING",)},
+        more=REDIS_REFUSALS,
     ),
 )

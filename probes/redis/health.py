@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cockpit import clock
-from cockpit.connect.redis.errors import CODES
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.session import RedisReads
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -28,6 +28,7 @@ from probes.redis.rates import since
 from probes.redis.replication import replication
 from probes.redis.tally import ended
 from probes.redis.view import answers, endings, overview, told
+from probes.refusals import REDIS_REFUSALS
 
 MIB = 2**20
 
@@ -432,28 +433,41 @@ PROBE = Probe(
     since=since,
     needs=("ACL +info",),
     leads=True,
-    codes=(
-        "RD_SAT_CLIENTS",
-        "RD_NET_CONNECTION_RATE",
-        "RD_MEM_NEAR_MAX",
-        "RD_MEM_EVICTING",
-        "RD_MEM_OOM_REJECT",
-        "RD_MEM_FRAG",
-        "RD_CPU_ENGINE",
-        "RD_CACHE_HIT",
-        "RD_REPL_LINK_DOWN",
-        "RD_REPL_LAG",
-        "RD_ROLE_WRONG",
-        "RD_ROLE_CHANGED",
-        "RD_RESTARTED",
-        "RD_PERSIST_FAILING",
-        "RD_STATE_LOADING",
-        "RD_FLUSHED",
-        "RD_PAUSED",
-        "RD_FAILOVER_STUCK",
-        "RD_REPL_MIN_UNMET",
-        "RD_ERR_REFUSED",
-        "RD_ERR_FAILING",
-        *CODES,
+    codes=codes(
+        cause=(
+            "RD_NET_CONNECTION_RATE",
+            "RD_MEM_EVICTING",
+            "RD_MEM_OOM_REJECT",
+            "RD_REPL_LINK_DOWN",
+            "RD_ROLE_WRONG",
+            "RD_STATE_LOADING",
+            "RD_PAUSED",
+            "RD_FAILOVER_STUCK",
+            "RD_REPL_MIN_UNMET",
+            "RD_ERR_REFUSED",
+        ),
+        event=("RD_ROLE_CHANGED", "RD_RESTARTED", "RD_FLUSHED"),
+        either=(
+            "RD_SAT_CLIENTS",
+            "RD_MEM_NEAR_MAX",
+            "RD_CPU_ENGINE",
+            "RD_CACHE_HIT",
+            "RD_REPL_LAG",
+            "RD_ERR_FAILING",
+        ),
+        risk=("RD_MEM_FRAG", "RD_PERSIST_FAILING"),
+        traits={
+            Trait.LOAD: ("RD_SAT_CLIENTS", "RD_CPU_ENGINE"),
+            Trait.COLD: (
+                "RD_MEM_EVICTING",
+                "RD_CACHE_HIT",
+                "RD_RESTARTED",
+                "RD_STATE_LOADING",
+                "RD_FLUSHED",
+            ),
+            Trait.SLOW_BURN: ("RD_MEM_NEAR_MAX", "RD_MEM_OOM_REJECT"),
+            Trait.CAUSE_AT_CRITICAL: ("RD_PERSIST_FAILING",),
+        },
+        more=REDIS_REFUSALS,
     ),
 )

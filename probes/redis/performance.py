@@ -15,6 +15,7 @@ from cockpit.connect.redis.errors import acl
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -445,19 +446,21 @@ PROBE = Probe(
     tables=tables,
     since=since,
     needs=("ACL +info +ping +slowlog|get +client|list",),
-    codes=(
-        "RD_LAT_SLOW",
-        "RD_LAT_EXPENSIVE_CMD",
-        "RD_MEM_CLIENT_BUFFERS",
-        "RD_BLOCKED",
-        "RD_PAUSED",
-        "RD_NET_BANDWIDTH",
-        "RD_REPL_FULL_SYNC",
-        "RD_REPL_NONE",
-        "RD_REPL_AUTH_LOOP",
-        "RD_REPL_STALE_REFUSED",
-        "RD_PERSIST_MISCONF",
-        "RD_STATE_LOADING",
-        "RD_OBS_BLIND",
+    codes=codes(
+        cause=(
+            "RD_LAT_EXPENSIVE_CMD",
+            "RD_BLOCKED",
+            "RD_PAUSED",
+            "RD_NET_BANDWIDTH",
+            "RD_REPL_AUTH_LOOP",
+            "RD_REPL_STALE_REFUSED",
+            "RD_PERSIST_MISCONF",
+            "RD_STATE_LOADING",
+        ),
+        event=("RD_REPL_FULL_SYNC",),
+        either=("RD_LAT_SLOW", "RD_MEM_CLIENT_BUFFERS"),
+        risk=("RD_REPL_NONE",),
+        eye=("RD_OBS_BLIND",),
+        traits={Trait.LOAD: ("RD_LAT_SLOW",), Trait.COLD: ("RD_STATE_LOADING",)},
     ),
 )

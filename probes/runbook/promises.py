@@ -15,6 +15,7 @@ from cockpit.connect.session import Closable
 from cockpit.errors import BlindError, Reason
 from cockpit.incident.ledger import Promise
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 
@@ -78,5 +79,5 @@ PROBE = Probe(
     settings=Settings(),
     every=60,
     timeout=1,
-    codes=("STEP_PROMISE_BROKEN",),
+    codes=codes(risk=("STEP_PROMISE_BROKEN",)),
 )

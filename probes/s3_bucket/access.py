@@ -16,6 +16,7 @@ from cockpit.connect.aws.resource_policy import public_in, same, statements_of, 
 from cockpit.connect.aws.settings import BucketSettings
 from cockpit.connect.session import AwsReads
 from cockpit.triage.finding import Finding
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe, in_force
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, nothing_read
@@ -203,12 +204,11 @@ PROBE = Probe(
         "cloudtrail:LookupEvents",
         "sts:GetCallerIdentity",
     ),
-    codes=(
-        "S3_READER_DENIED",
-        "S3_4XX_RATE",
-        "S3_5XX_RATE",
-        "S3_KMS_UNUSABLE",
-        "S3_POLICY_CHANGED",
-        "S3_OBS_BLIND",
+    codes=codes(
+        cause=("S3_5XX_RATE", "S3_KMS_UNUSABLE"),
+        event=("S3_POLICY_CHANGED",),
+        symptom=("S3_READER_DENIED", "S3_4XX_RATE"),
+        eye=("S3_OBS_BLIND",),
+        traits={Trait.LOAD: ("S3_5XX_RATE",)},
     ),
 )

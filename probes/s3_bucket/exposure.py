@@ -19,6 +19,7 @@ from cockpit.connect.aws.settings import BucketSettings
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, gap_of
@@ -259,16 +260,16 @@ PROBE = Probe(
         "cloudtrail:LookupEvents",
         "sts:GetCallerIdentity",
     ),
-    codes=(
-        "S3_PUBLIC_WRITE",
-        "S3_PUBLIC_POLICY",
-        "S3_PUBLIC_ACL",
-        "S3_PUBLIC_ACCESS_POINT",
-        "S3_BLOCK_PUBLIC_ACCESS_OFF",
-        "S3_PUBLIC_READ_LOST",
-        "S3_EGRESS_SURGE",
-        _MISSING,
-        _FORBIDDEN,
-        "S3_OBS_BLIND",
+    codes=codes(
+        cause=("S3_PUBLIC_READ_LOST", _MISSING),
+        either=("S3_EGRESS_SURGE",),
+        risk=(
+            "S3_PUBLIC_WRITE",
+            "S3_PUBLIC_POLICY",
+            "S3_PUBLIC_ACL",
+            "S3_PUBLIC_ACCESS_POINT",
+            "S3_BLOCK_PUBLIC_ACCESS_OFF",
+        ),
+        eye=(_FORBIDDEN, "S3_OBS_BLIND"),
     ),
 )

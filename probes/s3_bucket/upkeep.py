@@ -21,6 +21,7 @@ from cockpit.connect.aws.settings import BucketSettings
 from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.text import SafeText, visible
 from cockpit.triage.finding import Finding
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, nothing_read
@@ -238,16 +239,12 @@ PROBE = Probe(
         # steps of its runbooks
         "s3:ListBucketVersions",
     ),
-    codes=(
-        "S3_STALE_PREFIX",
-        "REPORT_MISSING",
-        "ALB_LOGS_STOPPED",
-        "S3_REPLICATION_FAILED",
-        "S3_REPLICATION_BEHIND",
-        "S3_NOT_VERSIONED",
-        "S3_LOGGING_OFF",
-        "S3_TLS_NOT_ENFORCED",
-        "S3_NO_REPLICATION",
-        "S3_OBS_BLIND",
+    codes=codes(
+        cause=("S3_REPLICATION_FAILED",),
+        either=("S3_REPLICATION_BEHIND",),
+        symptom=("S3_STALE_PREFIX", "REPORT_MISSING", "ALB_LOGS_STOPPED"),
+        risk=("S3_NOT_VERSIONED", "S3_LOGGING_OFF", "S3_TLS_NOT_ENFORCED", "S3_NO_REPLICATION"),
+        eye=("S3_OBS_BLIND",),
+        traits={Trait.SAYS_DROP: ("ALB_LOGS_STOPPED",)},
     ),
 )

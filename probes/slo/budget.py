@@ -15,6 +15,7 @@ from cockpit import clock
 from cockpit.connect.aws.lateness import lateness
 from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.triage.finding import Finding
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
@@ -177,20 +178,19 @@ PROBE = Probe(
     facts=view.facts,
     tables=view.tables,
     needs=("cloudwatch:GetMetricData",),
-    codes=(
-        "SLO_BURN_FAST",
-        "SLO_BURN_MEDIUM",
-        "SLO_BURN_SLOW",
-        "SLO_BURN_TRICKLE",
-        "SLO_BUDGET_EXHAUSTED",
-        "SLO_BUDGET_LOW",
-        "SLO_AVAILABILITY_LOW",
-        "SLO_LATENCY_MISSED",
-        "SLO_NO_TRAFFIC",
-        "SLO_NO_DATA",
-        "SLO_UNREACHABLE_RULE",
-        "SLO_TOO_FEW_EVENTS",
-        "SLO_EVENT_FAILED",
-        "SLO_OBS_BLIND",
+    codes=codes(
+        symptom=(
+            "SLO_BURN_FAST",
+            "SLO_BURN_MEDIUM",
+            "SLO_BURN_SLOW",
+            "SLO_BURN_TRICKLE",
+            "SLO_AVAILABILITY_LOW",
+            "SLO_LATENCY_MISSED",
+            "SLO_NO_TRAFFIC",
+            "SLO_EVENT_FAILED",
+        ),
+        risk=("SLO_BUDGET_EXHAUSTED", "SLO_BUDGET_LOW"),
+        eye=("SLO_NO_DATA", "SLO_UNREACHABLE_RULE", "SLO_TOO_FEW_EVENTS", "SLO_OBS_BLIND"),
+        traits={Trait.SAYS_DROP: ("SLO_NO_TRAFFIC",)},
     ),
 )

@@ -18,6 +18,7 @@ from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.errors import BlindError
 from cockpit.text import SafeText
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -289,5 +290,5 @@ PROBE = Probe(
         "sns:ListSubscriptionsByTopic",
         "cloudwatch:GetMetricData",
     ),
-    codes=(_NOBODY, "SNS_DELIVERY_FAILING", "SNS_OBS_BLIND"),
+    codes=codes(cause=(_NOBODY,), symptom=("SNS_DELIVERY_FAILING",), eye=("SNS_OBS_BLIND",)),
 )

@@ -17,6 +17,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, Series
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
@@ -183,21 +184,23 @@ PROBE = Probe(
         "sqs:ListDeadLetterSourceQueues",
         "sqs:ListMessageMoveTasks",
     ),
-    codes=(
-        _MISSING,
-        "SQS_NO_CONSUMER",
-        "SQS_OLDEST_MESSAGE",
-        "SQS_RETENTION_NEAR",
-        "SQS_BACKLOG_GROWING",
-        "SQS_IN_FLIGHT_HIGH",
-        "SQS_DEAD_LETTERS",
-        "SQS_DLQ_NOT_EMPTY",
-        "SQS_DLQ_GONE",
-        "SQS_REDRIVE_RUNNING",
-        "SQS_REDRIVE_FAILED",
-        "SQS_STATUS_UNKNOWN",
-        "SQS_TRAFFIC_STOPPED",
-        "SQS_NO_DLQ",
-        "SQS_OBS_BLIND",
+    codes=codes(
+        cause=(_MISSING,),
+        event=("SQS_REDRIVE_RUNNING",),
+        either=("SQS_IN_FLIGHT_HIGH",),
+        symptom=(
+            "SQS_NO_CONSUMER",
+            "SQS_OLDEST_MESSAGE",
+            "SQS_RETENTION_NEAR",
+            "SQS_BACKLOG_GROWING",
+            "SQS_DEAD_LETTERS",
+            "SQS_TRAFFIC_STOPPED",
+        ),
+        risk=("SQS_DLQ_NOT_EMPTY", "SQS_DLQ_GONE", "SQS_REDRIVE_FAILED", "SQS_NO_DLQ"),
+        eye=("SQS_STATUS_UNKNOWN", "SQS_OBS_BLIND"),
+        traits={
+            Trait.LOAD: ("SQS_OLDEST_MESSAGE", "SQS_BACKLOG_GROWING", "SQS_IN_FLIGHT_HIGH"),
+            Trait.SAYS_DROP: ("SQS_TRAFFIC_STOPPED",),
+        },
     ),
 )

@@ -18,6 +18,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError
 from cockpit.text import visible
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
@@ -203,18 +204,12 @@ PROBE = Probe(
         "logs:FilterLogEvents",
         "logs:GetLogEvents",
     ),
-    codes=(
-        _MISSING,
-        "SFN_DELETING",
-        "SFN_STATUS_UNKNOWN",
-        "SFN_ALL_FAILING",
-        "SFN_FAILURE_RATE",
-        "SFN_ACCESS_DENIED",
-        "SFN_SLOW",
-        "SFN_RUNNING_LONG",
-        "SFN_THROTTLED",
-        "SFN_ABORTED",
-        "SFN_NOT_STARTED",
-        "SFN_OBS_BLIND",
+    codes=codes(
+        cause=(_MISSING, "SFN_DELETING"),
+        event=("SFN_ABORTED",),
+        either=("SFN_ACCESS_DENIED", "SFN_SLOW", "SFN_RUNNING_LONG", "SFN_THROTTLED"),
+        symptom=("SFN_ALL_FAILING", "SFN_FAILURE_RATE", "SFN_NOT_STARTED"),
+        eye=("SFN_STATUS_UNKNOWN", "SFN_OBS_BLIND"),
+        traits={Trait.LOAD: ("SFN_THROTTLED",), Trait.SAYS_DROP: ("SFN_NOT_STARTED",)},
     ),
 )

@@ -21,6 +21,7 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -376,21 +377,19 @@ PROBE = Probe(
         "elasticloadbalancing:DescribeRules",
         "cloudwatch:GetMetricData",
     ),
-    codes=(
-        "TG_NO_HEALTHY_TARGETS",
-        "TG_EMPTY",
-        "TG_UNHEALTHY_TARGETS",
-        "TG_FAIL_OPEN",
-        "TG_AZ_UNBALANCED",
-        "TG_TARGETS_STUCK_INITIAL",
-        "TG_DRAINING_LONG",
-        "TG_TARGETS_UNUSED",
-        "TG_FLAPPING",
-        "TG_HEALTH_CHECK_FRAGILE",
-        "TG_ZONAL_SHIFT",
-        "TG_TARGETS_ANOMALOUS",
-        "TG_STATUS_UNKNOWN",
-        "METRIC_STALE",
-        "TG_OBS_BLIND",
+    codes=codes(
+        cause=("TG_TARGETS_ANOMALOUS",),
+        event=("TG_ZONAL_SHIFT",),
+        either=("TG_EMPTY", "TG_TARGETS_STUCK_INITIAL", "TG_DRAINING_LONG", "TG_TARGETS_UNUSED"),
+        symptom=(
+            "TG_NO_HEALTHY_TARGETS",
+            "TG_UNHEALTHY_TARGETS",
+            "TG_FAIL_OPEN",
+            "TG_AZ_UNBALANCED",
+            "TG_FLAPPING",
+        ),
+        risk=("TG_HEALTH_CHECK_FRAGILE",),
+        eye=("TG_STATUS_UNKNOWN", "METRIC_STALE", "TG_OBS_BLIND"),
+        traits={Trait.CAUSE_UNLESS_FELT: ("TG_FAIL_OPEN",)},
     ),
 )

@@ -14,6 +14,7 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource, WafSettings
 from cockpit.connect.session import AwsReads
 from cockpit.triage.finding import Finding
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import partly_blind
@@ -84,16 +85,11 @@ PROBE = Probe(
         "wafv2:GetRateBasedStatementManagedKeys",
         "elasticloadbalancing:DescribeLoadBalancerAttributes",
     ),
-    codes=(
-        MISSING,
-        "WAF_BLOCK_SURGE",
-        "WAF_FALSE_POSITIVE_SUSPECTED",
-        "WAF_NOT_ATTACHED",
-        "WAF_ALL_COUNT",
-        "WAF_ERRORS",
-        "WAF_RATE_LIMITED",
-        "TRAFFIC_FROM_FEW_SOURCES",
-        "METRICS_ABSENT",
-        "WAF_OBS_BLIND",
+    codes=codes(
+        cause=("WAF_FALSE_POSITIVE_SUSPECTED", "WAF_ERRORS", "TRAFFIC_FROM_FEW_SOURCES"),
+        either=("WAF_BLOCK_SURGE", "WAF_RATE_LIMITED"),
+        risk=(MISSING, "WAF_NOT_ATTACHED", "WAF_ALL_COUNT"),
+        eye=("METRICS_ABSENT", "WAF_OBS_BLIND"),
+        traits={Trait.LOADER: ("TRAFFIC_FROM_FEW_SOURCES",)},
     ),
 )

@@ -39,6 +39,7 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.kind import Kind
 from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def blind(reason, code, severity):
 
 GOOD = dict(name="lorry", short="lorry", settings=Settings, open=open_)
 LOOK = dict(id="lorry.load", kind="lorry", collect=collect, diagnose=diagnose, snapshot=Load,
-            settings=Settings(), every=5, timeout=3, codes=("LORRY_FULL",))
+            settings=Settings(), every=5, timeout=3, codes=codes(either=("LORRY_FULL",)))
 KIND = Kind(**GOOD)
 PROBE = Probe(**LOOK)
 '''
@@ -199,9 +200,10 @@ KIND_WRONG = [
     ("short=None", "its short is nothing, not a text"),
 ]
 PROBE_WRONG = [
-    ("codes=None", "its codes is nothing, not a tuple"),
-    ("codes=(7,)", "its codes holds a member that is a int, not a text"),
-    ("codes='LORRY_FULL'", "its codes is a str, not a tuple"),
+    ("codes=None", "its codes is nothing, not a mapping"),
+    ("codes={7: codes(risk=('A_B',))['A_B']}", "its codes has a key that is a int, not a text"),
+    ("codes=('LORRY_FULL',)", "its codes is a tuple, not a mapping: write codes=codes(cause=("),
+    ("codes={'LORRY_FULL': 'cause'}", "is a str, not Nature: write codes=codes(cause=("),
     ("needs=7", "its needs is a int, not a tuple"),
     ("every='5'", "its every is a str, not a number"),
     ("every=True", "its every is a bool, not a number"),
@@ -345,7 +347,7 @@ def test_a_probe_s_own_rule_of_its_settings_is_a_problem_of_the_file(
     [
         "KIND = Kind(**GOOD | dict(settings=Unread))",
         "PROBE = Probe(**LOOK | dict(codes=None))",
-        "PROBE = Probe(**LOOK | dict(codes=(7,)))",
+        "PROBE = Probe(**LOOK | dict(codes=('LORRY_FULL',)))",
         "PROBE = Probe(**LOOK | dict(settings=Unread()))",
     ],
 )
@@ -354,7 +356,7 @@ def test_a_broken_one_hinders_no_other_command(
 ) -> None:
     beside(more)
     named = ["-c", str(config)]
-    code = catalog().probes["postgres.locks"].codes[0]
+    code = next(iter(catalog().probes["postgres.locks"].codes))
     assert run([*named, "explain", code]) == 0
     assert "postgres.locks" in capsys.readouterr().out
     assert run([*named, "schema"]) == 0

@@ -239,10 +239,10 @@ BROKEN = [
     ),
     pytest.param(
         {"cockpit.probes": "lorry.load = cockpit_broken:PROBE",
-         "source": LORRY + "PROBE = replace(waiting.PROBE, id='lorry.load', codes=None)"},
+         "source": LORRY + "PROBE = replace(waiting.PROBE, id='lorry.load', codes=('LORRY_FULL',))"},
         "plug-in lorry.load (cockpit-broken)",
-        "its codes is nothing, not a tuple",
-        id="a wrong member of a probe",
+        "its codes is a tuple, not a mapping: write codes=codes(cause=(",
+        id="codes without their natures",
     ),
     pytest.param(
         {"cockpit.kinds": "lorry = cockpit_broken:KIND", "metadata": ""},

@@ -29,7 +29,7 @@ in your configuration. How each was shown, and on which versions, is in [coverag
 def entry(one: Explanation, *, best: str, tests: str) -> Iterator[str]:
     """A code's part of its kind's page."""
     severities = ", ".join(one.severities) or "as the server's error says"
-    yield f"\n## {one.code}\n\n*{severities}*, by `{one.probe}`\n"
+    yield f"\n## {one.code}\n\n*{severities}*, by `{one.probe}`\n\n{one.nature}.\n"
     yield "\n\n".join(one.means)
     if one.settings:
         yield f"\nJudged by ({one.units.rstrip('.')}):\n" if one.units else "\nJudged by:\n"

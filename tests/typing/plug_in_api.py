@@ -21,6 +21,7 @@ from cockpit.redact import SecretText
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe, RecoveryPoint
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
@@ -166,7 +167,7 @@ PROBE: Probe[Lorry, Load, Settings] = Probe(
     logs=logs,
     needs=("a key",),
     leads=True,
-    codes=("LORRY_FULL",),
+    codes=codes(either=("LORRY_FULL",), traits={Trait.LOAD: ("LORRY_FULL",)}),
 )
 
 

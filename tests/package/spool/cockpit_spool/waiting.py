@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cockpit.triage.finding import Evidence, Finding, Thresholds
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit_spool.connector import Spool
@@ -71,5 +72,5 @@ PROBE = Probe(
     timeout=3,
     leads=True,
     needs=("to read the folder",),
-    codes=("SPOOL_STUCK", "SPOOL_GONE"),
+    codes=codes(cause=("SPOOL_STUCK", "SPOOL_GONE")),
 )
