@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cockpit.triage.board import Board
 from cockpit.triage.finding import Severity
 from tests.stories import every_family
-from tests.stories.writer import SPLITS, TEMPLATES, build
+from tests.stories.writer import SPLITS, TEMPLATES, Case, build
 
 every_family()
 
@@ -14,10 +15,22 @@ every_family()
 @pytest.mark.parametrize("level", range(4))
 def test_stories_are_told_by_probes_that_can_say_it(level: int) -> None:
     for case in build("", range(1), level=level):
-        assert case.board.readings, case.id
+        board = case.board
+        assert board.readings, case.id
         if level == 0 and not case.truth.abstain:
-            open_ = case.board.open.values()
+            open_ = board.open.values()
             assert any(f.finding.severity >= Severity.WARNING for f in open_), case.id
+        if level == 0:
+            _truth_is_of_the_story(case, board)
+
+
+def _truth_is_of_the_story(case: Case, board: Board) -> None:
+    """A name that nobody can say makes every answer wrong, and nobody sees why."""
+    targets = {target.name for target in case.targets}
+    changes = {f"{change.kind}@{change.target}" for change in board.changes}
+    truth = case.truth
+    assert truth.abstain or truth.accept <= targets | changes, case.id
+    assert {truth.trigger, truth.wrong_change} - {""} <= changes, case.id
 
 
 def test_every_story_belongs_to_a_known_half() -> None:
