@@ -37,12 +37,15 @@ class Masker:
     _values: set[str] = field(default_factory=set)
     _longest_first: tuple[str, ...] | None = None
     """The values in the order in which they are replaced; None: one was learnt since."""
+    learnt: int = 0
+    """How often it was told of one: what was found harmless before may be none."""
 
     def learn(self, value: str) -> None:
         """Remember a resolved secret for the life of the process."""
         if len(value) >= _SHORTEST:
             self._values.update(_forms(value))
             self._longest_first = None
+            self.learnt += 1
 
     def mask(self, content: str) -> str:
         """The text without any known secret, nor what looks like one."""

@@ -39,6 +39,8 @@ def visible(text: str, limit: int = 400) -> str:
 
 def lines(text: str, limit: int = 64_000) -> str:
     """Like `visible`, but keeps line breaks; ANSI sequences are removed rather than shown."""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     plain = _ANSI.sub("", text[: limit * 2])
     kept = "".join(c if c in _KEPT else _visible(c) for c in plain)
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"

@@ -164,6 +164,12 @@ class Entry:
     digest: str = ""
     seal: str = ""
     format: int = FORMAT
+    stored: tuple[str, str | None] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+    """Head and body as `chain.sealed` hashed them, so that they are not spelled again; None: they
+    are not kept. No `init`: what `replace` makes is another entry, and must not have it.
+    """
 
     @property
     def redacted(self) -> bool:

@@ -20,6 +20,7 @@ from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, note_line, sanitise
 from cockpit.incident.entry import GENESIS, SEEN, Entry, EntryKind, names, without_body
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
+from cockpit.incident.salts import Salts
 from cockpit.incident.severity import Level
 from cockpit.incident.state import IncidentState, IncidentStatus, after, fold, unfinished
 
@@ -87,6 +88,7 @@ class Incident:
         self._release = release
         self._subscribers: list[Subscriber] = []
         self._lock = threading.RLock()
+        self._salts = Salts()
         self._last: Future[bool] | None = None
         self._stuck: Future[bool] | None = None
         self._answered = {str(one.data["letter"]) for one in self._done if "letter" in one.data}
@@ -386,7 +388,7 @@ class Incident:
                     target=sanitise.plain(target, 400),
                     text=sanitise.plain(text),
                     data=body,
-                    salt=secrets.token_hex(16),
+                    salt=self._salts.next(),
                     previous=self._entries[-1].digest if self._entries else GENESIS,
                 )
             )
@@ -494,6 +496,7 @@ def _urgent(kind: EntryKind, durable: bool | None) -> bool:
 
 
 def _kind(kind: EntryKind | str) -> EntryKind:
-    if kind not in set(EntryKind):
-        raise Misconfigured(f"unknown kind of entry {kind!r}")
-    return EntryKind(kind)
+    try:
+        return EntryKind(kind)
+    except ValueError:
+        raise Misconfigured(f"unknown kind of entry {kind!r}") from None

@@ -31,7 +31,43 @@ class Identifier(str):
 
 def plain(content: str, limit: int = TEXT_LIMIT) -> str:
     """Text without secrets, escapes, control and direction characters; line breaks stay."""
-    return MASKER.mask(text.lines(MASKER.mask(content), limit))
+    learnt = MASKER.learnt
+    if content in _HARMLESS.of(learnt):
+        return str(content)
+    shown = text.lines(MASKER.mask(content), limit)
+    if shown != content:
+        return MASKER.mask(shown)
+    if len(content) <= _WORD:
+        _HARMLESS.keep(str(content), learnt)
+    return str(content)
+
+
+class _Harmless:
+    """Words that came out as they went in. The same names, codes and units stand in thousands of
+    entries, and a mask is asked for each of them. A secret learnt since makes all of them unknown.
+    """
+
+    _MOST = 4_096
+
+    def __init__(self) -> None:
+        self._words: set[str] = set()
+        self._learnt = 0
+
+    def of(self, learnt: int) -> Set[str]:
+        """Those that are known with so many secrets learnt."""
+        if learnt != self._learnt or len(self._words) > self._MOST:
+            self._words, self._learnt = set(), learnt
+        return self._words
+
+    def keep(self, word: str, learnt: int) -> None:
+        """Remember one that was looked through with so many secrets learnt."""
+        if learnt == self._learnt:  # else another thread learnt one meanwhile
+            self._words.add(word)
+
+
+_HARMLESS = _Harmless()
+_WORD = 64
+"""Characters of what is remembered; no limit that anybody gives is shorter."""
 
 
 def blob_of(content: str) -> tuple[str, bytes]:

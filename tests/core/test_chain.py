@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cockpit.incident import chain
@@ -61,6 +62,26 @@ def test_an_entry_survives_its_line_and_holds(text: str, data: dict[str, Any]) -
     assert chain.line(again) == chain.line(entry)
     assert chain.verify([chain.line(entry)]).holds
     assert chain.parse_stored(chain.line(entry)) == (again, True)
+
+
+@given(st.dictionaries(st.text(max_size=3), JSON | st.floats(0, 1e-3) | st.floats(1e15, 1e22)))
+@example({"\U0001f600": 1, "\ufb33": 2})
+@example({"a": -0.0, "b": 1e-7, "c": 1e21, "d": 5e-324, "e": 2.0**53, "f": 100.0, "g": 0.1 + 0.2})
+def test_the_canonical_form_is_that_of_the_library(members: dict[str, Any]) -> None:
+    assert chain.canonical(members) == rfc8785.dumps(members)
+
+
+@pytest.mark.parametrize("value", [2**53, float("nan"), "\ud800", {1: 2}, object()])
+def test_what_json_is_not_has_no_canonical_form(value: object) -> None:
+    with pytest.raises(BadEntry):
+        chain.canonical({"a": [value]})
+
+
+def test_what_is_made_of_an_entry_is_spelled_anew() -> None:
+    (entry,) = entries(("note", "the card 4111"))
+    assert entry.stored == (chain.head(entry), chain.body(entry))
+    assert "4112" in chain.line(replace(entry, text="the card 4112"))
+    assert chain.body(without_body(entry)) is None
 
 
 @given(

@@ -259,6 +259,19 @@ async def test_secrets_are_masked_wherever_they_stand(
     assert b"90125671" not in octets
 
 
+def test_a_word_that_was_no_secret_is_masked_once_it_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MASKER, "_values", set())
+    incident = opened(tmp_path)
+    before = incident.record(EntryKind.NOTE, "Tr0ub4dor", data={"Tr0ub4dor": "Tr0ub4dor"})
+    assert before.text == "Tr0ub4dor"
+    MASKER.learn("Tr0ub4dor")
+    after = incident.record(EntryKind.NOTE, "Tr0ub4dor", data={"Tr0ub4dor": "Tr0ub4dor"})
+    assert (after.text, dict(after.data)) == ("•••", {"•••": "•••"})
+    incident.close()
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [
