@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from cockpit.triage.board import Board
 from cockpit.triage.finding import Severity
 from tests.stories import every_family
-from tests.stories.writer import SPLITS, TEMPLATES, Case, build
+from tests.stories.writer import SPLITS, TEMPLATES, C, Case, World, build, ok
 
 every_family()
 
@@ -53,3 +55,16 @@ def test_stories_set_aside_are_balanced_against_ours_by_family() -> None:
         if abs(splits.count("ours") - splits.count("aside")) > 1
     }
     assert uneven == {}
+
+
+def test_a_finding_is_dated_alike_at_every_look_where_its_probe_can_know() -> None:
+    world = World(random.Random(1), "dated", "dated", "design", opened=20.0)
+    world.add("db", "postgres")
+    world.ill("db", "PG_LOCK_BLOCKED", C, 0)
+    world.ill("db", "PG_SAT_CONNECTIONS", C, 0)
+    board = world.done(ok("db")).boards([10, 60, 150])
+    seen = [{f.finding.code: f.finding for f in each.open.values()} for each in board]
+    waits = {each["PG_LOCK_BLOCKED"].began for each in seen}
+    assert len(waits) == 1
+    assert all(began and abs((began - world.at(0)).total_seconds()) <= 15 for began in waits)
+    assert {each["PG_SAT_CONNECTIONS"].began for each in seen} == {None}

@@ -22,6 +22,7 @@ from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.triage.topology import DependencyGraph
+from tests.stories import dated
 from tests.stories.shown import AGES, GAUGES, HALF, HISTORIES
 
 C, H, W, INFO = Severity.CRITICAL, Severity.HIGH, Severity.WARNING, Severity.INFO
@@ -298,7 +299,21 @@ class World:
             )
         fact = ill.code not in GAUGES and (ill.code not in HALF or ill.severity is C)
         text = ill.summary or f"{ill.code.replace('_', ' ').lower()} {ill.subject}".strip()
-        return Finding(ill.code, ill.severity, text, ill.subject, tuple(evidence), fact=fact)
+        known = dated.resolution(ill.code, age)
+        began = None
+        if known is not None:
+            off = dated.told(f"{self.id}{ill.code}{ill.target}", known)
+            began = self.at(min(moment, ill.onset + off))
+        return Finding(
+            ill.code,
+            ill.severity,
+            text,
+            ill.subject,
+            tuple(evidence),
+            fact=fact,
+            began=began,
+            resolution=known or 0.0,
+        )
 
 
 Template = Callable[[World], Truth]
