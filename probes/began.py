@@ -20,6 +20,8 @@ COUNTED = 1.0
 """Of a start that a server tells in whole seconds of its uptime."""
 MEASURED = 15.0
 """Of a duration that a server measured, and we count back from our own clock."""
+LOOKS = 60.0
+"""Of what turned between two looks, one after another, at a service that does not tell when."""
 _SETTLING = 30.0
 """Beside the period of a point: a minute that was only half bad may pass for a good one."""
 POINTS = 60.0 + _SETTLING

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from cockpit.connect.session import AwsReads, Series
 from cockpit.triage.finding import Evidence, Finding
 from cockpit.units import duration
+from probes.began import POINTS, reached_since
 from probes.elasticache.model import Snapshot
 from probes.elasticache.settings import Settings
 from probes.metrics import NO_DATA, held, history, is_blind, peak, query, settled
@@ -54,4 +55,8 @@ def behind(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=("what is behind is lost by a failover to the other region",),
         next="look at the writes of the primary, and at AWS Health of both regions",
         fact=False,
+        began=reached_since(
+            settled(snapshot.global_lag, snapshot.at, minutes=15), settings.global_lag
+        ),
+        resolution=POINTS,
     )

@@ -13,7 +13,9 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import number, size
 from probes import baseline
-from probes.elasticache.model import SERVERLESS, Node, Snapshot, is_replica
+from probes.began import POINTS, bad_since, reached_since, share_since
+from probes.elasticache.hits import hit_drop, hit_rate
+from probes.elasticache.model import KEPT, SERVERLESS, Node, Snapshot, is_replica
 from probes.elasticache.settings import Settings
 from probes.metrics import (
     Rate,
@@ -50,13 +52,18 @@ def load(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from _network(snapshot, node)
         yield from _replication(snapshot, node, settings)
         yield from _auth(snapshot, node, settings)
-    yield from _hit_rate(snapshot, settings)
+    yield from hit_rate(snapshot, settings)
     if snapshot.kind == SERVERLESS:
         yield from _serverless(snapshot, settings)
 
 
 def _now(snapshot: Snapshot, node: Node, name: str) -> Series:
     return settled(node.series(name), snapshot.at)
+
+
+def _long(snapshot: Snapshot, node: Node, name: str) -> Series:
+    """All of a metric that will not change any more."""
+    return settled(node.series(name), snapshot.at, minutes=KEPT)
 
 
 _TIERED = ".r6gd."
@@ -111,6 +118,10 @@ def _memory(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Find
         against=against,
         next="look at INFO memory and the biggest keys of this node",
         fact=False,
+        began=reached_since(
+            _long(snapshot, node, "DatabaseMemoryUsagePercentage"), settings.memory
+        ),
+        resolution=POINTS,
     )
 
 
@@ -128,9 +139,12 @@ def _full_by_design(snapshot: Snapshot, node: Node) -> bool:
     return drop is not None and drop < 5
 
 
+_COMPANION = "CurrConnections"
+"""A series that is always published, to tell zero from silence."""
+
+
 def _companion(node: Node) -> Series:
-    """A series that is always published, to tell zero from silence."""
-    return node.series("CurrConnections")
+    return node.series(_COMPANION)
 
 
 def _evicted(snapshot: Snapshot, node: Node) -> float | None:
@@ -174,64 +188,11 @@ def _evictions(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[F
         likely=("the working set grew", "expiries changed", "a node was lost"),
         next="look at what fills the memory: INFO keyspace, the biggest keys",
         fact=False,
-    )
-
-
-def _reads(snapshot: Snapshot) -> tuple[Series, Series]:
-    """Hits and misses of all nodes, minute by minute."""
-    hits = [node.series(name) for node in snapshot.nodes for name in ("CacheHits", "GetHits")]
-    misses = [node.series(name) for node in snapshot.nodes for name in ("CacheMisses", "GetMisses")]
-    return together(*hits), together(*misses)
-
-
-def hit_drop(snapshot: Snapshot) -> float | None:
-    """Points of hit rate lost against the last three hours; None when not known."""
-    hits, misses = _reads(snapshot)
-    asked = together(hits, misses)
-    earlier = sum(baseline.before(asked, snapshot.at))
-    now = total(settled(asked, snapshot.at))
-    if len(baseline.before(asked, snapshot.at)) < baseline.LEAST or not earlier or not now:
-        return None
-    then = sum(baseline.before(hits, snapshot.at)) / earlier
-    today = (total(settled(hits, snapshot.at)) or 0.0) / now
-    return round((then - today) * 100, 6)
-
-
-def _hit_rate(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Far fewer reads find their key than in the last hours.
-
-    The database behind gets the rest, and may be the next to fail. A cold cache after a failover
-    warms up by itself; a flush or changed keys show in the commands.
-    """
-    hits, misses = _reads(snapshot)
-    asked = settled(together(hits, misses), snapshot.at)
-    if not sustained(asked, lambda value: value >= settings.hit_floor):
-        return
-    drop = hit_drop(snapshot)
-    severity = settings.hit_drop.grade(drop)
-    if severity is None or drop is None:
-        return
-    now = Rate(total(settled(hits, snapshot.at)), total(asked)).share
-    flushed = sum(
-        total(_now(snapshot, node, name)) or 0
-        for node in snapshot.nodes
-        for name in ("FlushBasedCmds", "CmdFlush")
-    )
-    causes = ("a failover or a restart", "a deployment changed the keys", "expiries changed")
-    yield Finding(
-        "CACHE_HIT_RATE_DROP",
-        severity,
-        f"the hit rate fell by {drop:.0f} points",
-        evidence=(
-            Evidence("hit rate", now, "share"),
-            Evidence("lost", drop, "points", limit=settings.hit_drop.first),
-            Evidence("reads", (total(asked) or 0) / max(1, len(asked.values)), "/min"),
-            Evidence("flushes", flushed),
+        began=bad_since(
+            filled(_long(snapshot, node, "Evictions"), _long(snapshot, node, _COMPANION)),
+            lambda value: value > limit,
         ),
-        likely=("somebody flushed it", *causes) if flushed else causes,
-        against=("a cold cache warms up by itself",),
-        next="look at the load of the database behind it",
-        fact=False,
+        resolution=POINTS,
     )
 
 
@@ -240,9 +201,11 @@ def _cpu(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding
 
     Every command waits for the one thread, so a single slow command slows everybody down.
     """
-    engine = _now(snapshot, node, "EngineCPUUtilization")
-    label = "engine CPU" if engine.values else "CPU"
-    used = engine if engine.values else _now(snapshot, node, "CPUUtilization")
+    name, label = "EngineCPUUtilization", "engine CPU"
+    used = _now(snapshot, node, name)
+    if not used.values:
+        name, label = "CPUUtilization", "CPU"
+        used = _now(snapshot, node, name)
     severity, value = held(used, settings.cpu), latest(used)
     if severity is None or value is None:
         return
@@ -259,6 +222,8 @@ def _cpu(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding
         against=("a snapshot is being taken",) if snapshot.status == "snapshotting" else (),
         next="read the slow log of this node",
         fact=False,
+        began=reached_since(_long(snapshot, node, name), settings.cpu),
+        resolution=POINTS,
     )
 
 
@@ -268,11 +233,11 @@ def _connections(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
     At the limit new clients are refused.
     """
     used = _now(snapshot, node, "CurrConnections")
-    severity, value = held(used, settings.connections), latest(used)
+    severity, value = held(used, limits := settings.connections), latest(used)
     usual = baseline.usual(node.series("CurrConnections"), snapshot.at)
     if severity is None and usual is not None:
         limit = max(settings.connections_floor, settings.connections_times * usual)
-        severity = held(used, Thresholds(warning=limit))
+        severity = held(used, limits := Thresholds(warning=limit))
     if severity is None or value is None:
         return
     yield Finding(
@@ -288,6 +253,8 @@ def _connections(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
         likely=("a leak", "a fan-out of functions or tasks"),
         next="count CLIENT LIST by address",
         fact=False,
+        began=reached_since(_long(snapshot, node, "CurrConnections"), limits),
+        resolution=POINTS,
     )
 
 
@@ -298,10 +265,10 @@ def _churn(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findi
     """
     new = _now(snapshot, node, "NewConnections")
     usual = baseline.usual(node.series("NewConnections"), snapshot.at)
-    severity, value = held(new, settings.churn), latest(new)
+    severity, value = held(new, limits := settings.churn), latest(new)
     if severity is None and usual is not None:
         limit = max(settings.churn_floor, settings.churn_times * usual)
-        severity = held(new, Thresholds(warning=limit))
+        severity = held(new, limits := Thresholds(warning=limit))
     if severity is None or value is None:
         return
     yield Finding(
@@ -317,6 +284,8 @@ def _churn(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findi
         likely=("a retry storm", "clients without a pool", "a short idle timeout"),
         next="find the clients that reconnect for every call",
         fact=False,
+        began=reached_since(_long(snapshot, node, "NewConnections"), limits),
+        resolution=POINTS,
     )
 
 
@@ -342,6 +311,8 @@ def _network(snapshot: Snapshot, node: Node) -> Iterator[Finding]:
                 likely=("the node is too small", "big values", "too many connections"),
                 next="compare with the clients' timeouts: packets are queued or dropped",
                 fact=False,
+                began=bad_since(_long(snapshot, node, name), lambda value: value > 0),
+                resolution=POINTS,
             )
 
 
@@ -368,6 +339,10 @@ def _replication(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
             against=("it may be synchronising after a node was replaced",),
             next="read INFO replication on the replica",
             fact=False,
+            began=bad_since(
+                _long(snapshot, node, "MasterLinkHealthStatus"), lambda value: value == 0
+            ),
+            resolution=POINTS,
         )
     lag = _now(snapshot, node, "ReplicationLag")
     severity, value = held(lag, settings.lag), peak(lag)
@@ -384,6 +359,8 @@ def _replication(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
             likely=("a burst of writes", "the network", "a full synchronisation"),
             next="read INFO replication on both ends",
             fact=False,
+            began=reached_since(_long(snapshot, node, "ReplicationLag"), settings.lag),
+            resolution=POINTS,
         )
 
 
@@ -410,6 +387,14 @@ def _auth(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findin
         against=("a scanner would look the same",),
         next="compare with the last change of the token or the user group",
         fact=False,
+        began=reached_since(
+            filled(
+                together(*(_long(snapshot, node, name) for name in _AUTH)),
+                _long(snapshot, node, _COMPANION),
+            ),
+            settings.auth_failures,
+        ),
+        resolution=POINTS,
     )
 
 
@@ -444,6 +429,12 @@ def _serverless(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("growth faster than scaling", "a usage limit"),
         next="raise the usage limit",
         fact=False,
+        began=share_since(
+            _long(snapshot, node, "ThrottledCmds"),
+            _long(snapshot, node, "TotalCmdsCount"),
+            settings.throttled_share,
+        ),
+        resolution=POINTS,
     )
 
 

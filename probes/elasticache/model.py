@@ -75,6 +75,10 @@ _PULSE = frozenset(
 _REPLICAS = frozenset({"ReplicationLag", "MasterLinkHealthStatus"})
 
 
+KEPT = 185
+"""Minutes of each metric that are read: three hours, and what is late."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One node, or the whole of a serverless cache."""
@@ -168,6 +172,8 @@ class Snapshot:
     """Seconds by which the copies in other regions are behind."""
     status_since: datetime | None = None
     """Since when the status is what it is, as far as the cockpit saw; None: first look."""
+    turned: datetime | None = None
+    """The same where a look saw it come into this status; None: it was so at the first look."""
     gaps: tuple[Gap, ...] = ()
 
     def in_zones(self) -> tuple[InZone, ...]:

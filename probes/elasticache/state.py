@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
+from probes.began import LOOKS, TOLD, told
 from probes.elasticache import model
 from probes.elasticache.model import CacheEvent, Node, Snapshot
 from probes.elasticache.settings import Settings
@@ -32,6 +33,8 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             f"the status {snapshot.status} is not known to the cockpit",
             evidence=(Evidence("status", snapshot.status),),
             next="look it up in the ElastiCache API reference",
+            began=snapshot.turned,
+            resolution=LOOKS,
         )
 
 
@@ -47,6 +50,8 @@ def _unavailable(snapshot: Snapshot) -> Finding:
         evidence=(Evidence("status", snapshot.status), *_last_events(snapshot)),
         likely=("the subnets have no free address", "the KMS key is wrong", "it is being deleted"),
         next="read the last events, and who changed it in CloudTrail",
+        began=snapshot.turned,
+        resolution=LOOKS,
     )
 
 
@@ -88,6 +93,8 @@ def _moving(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=causes,
         against=against,
         next="wait for it to end; clients may reconnect meanwhile",
+        began=snapshot.turned,
+        resolution=LOOKS,
     )
 
 
@@ -109,11 +116,11 @@ def failover(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     if severity is None and open_since is None:
         return
     newest = max([*done, *begun], key=lambda event: event.at)
-    told = "has begun and not ended" if open_since is not None else "is done"
+    how = "has begun and not ended" if open_since is not None else "is done"
     yield Finding(
         "CACHE_FAILOVER_RECENT",
         severity or Severity.WARNING,
-        f"a failover {told}: {newest.message}",
+        f"a failover {how}: {newest.message}",
         evidence=(
             Evidence("failovers in an hour", len(done), limit=settings.failover.first),
             Evidence("last event", newest.message),
@@ -123,6 +130,8 @@ def failover(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("a host fault", "the primary ran out of memory", "TestFailover was called"),
         next="look for clients that still write to the old primary (READONLY errors)",
+        began=told(_began(begun, done, newest), snapshot.at),
+        resolution=TOLD,
     )
 
 
@@ -145,6 +154,13 @@ def _open(begun: list[CacheEvent], done: list[CacheEvent]) -> datetime | None:
     if started is None or (ended is not None and ended >= started):
         return None
     return started
+
+
+def _began(begun: list[CacheEvent], done: list[CacheEvent], newest: CacheEvent) -> datetime:
+    """When the newest failover began, where an event of the last hour says so."""
+    earlier = max((event.at for event in done if event.at < newest.at), default=None)
+    own = [event.at for event in begun if earlier is None or event.at > earlier]
+    return min(own, default=newest.at)
 
 
 def resilience(snapshot: Snapshot) -> Iterator[Finding]:
@@ -263,4 +279,6 @@ def updates(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             subject=planned[0].source,
             evidence=(Evidence("event", planned[0].message),),
             next="fail over before it, at a time of your choice",
+            began=told(planned[0].at, snapshot.at),
+            resolution=TOLD,
         )

@@ -165,7 +165,7 @@ async def _measured(aws: AwsReads, snapshot: Snapshot) -> Snapshot:
         for name, stat in names.items()
     }
     rest = names.keys() - model.pulse(snapshot, names)
-    series = await at_two_paces(aws, tuple(wanted.values()), rest, minutes=185)
+    series = await at_two_paces(aws, tuple(wanted.values()), rest, minutes=model.KEPT)
     nodes = tuple(
         replace(
             node,
@@ -197,8 +197,8 @@ def _of_node(snapshot: Snapshot, node: Node, name: str, *, stat: str) -> MetricQ
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over since when the status is what it is: ElastiCache does not tell."""
     if before.status != now.status:
-        return replace(now, status_since=now.at)
-    return replace(now, status_since=before.status_since or before.at)
+        return replace(now, status_since=now.at, turned=now.at)
+    return replace(now, status_since=before.status_since or before.at, turned=before.turned)
 
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

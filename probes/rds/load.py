@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from statistics import median
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, number, percent, size
 from probes import baseline
+from probes.began import POINTS, bad_since, reached_since
 from probes.metrics import held, history, latest, lowest, mean, peak, settled, sustained
-from probes.rds.model import OK, Instance, Snapshot, default_connections, memory_of, processors_of
+from probes.rds.model import (
+    KEPT,
+    OK,
+    Instance,
+    Snapshot,
+    default_connections,
+    memory_of,
+    processors_of,
+)
 from probes.rds.settings import Settings
 
 
@@ -82,11 +92,23 @@ def _connections(snapshot: Snapshot, instance: Instance, settings: Settings) -> 
         against=("sessions inside the database are not counted here",),
         next="look at the sessions of the database: who holds them, and what they wait for",
         fact=False,
+        began=reached_since(
+            _times(_long(snapshot, instance, "DatabaseConnections"), 1 / limit),
+            settings.connections,
+        )
+        if limit
+        else None,
+        resolution=POINTS,
     )
 
 
 def _part(limit: int | None, share: float | None) -> float | None:
     return None if limit is None or share is None else limit * share
+
+
+def _long(snapshot: Snapshot, instance: Instance, name: str) -> Series:
+    """All of a metric that will not change any more."""
+    return settled(instance.series(name), snapshot.at, minutes=KEPT)
 
 
 def _times(series: Series, factor: float) -> Series:
@@ -126,6 +148,8 @@ def _collapsed(snapshot: Snapshot, instance: Instance, settings: Settings) -> It
         against=("the callers' traffic was not compared: an idle night looks the same",),
         next="look at the path from the callers to the database, and at the callers",
         fact=False,
+        began=bad_since(seen, lambda value: value <= settings.collapsed * usual),
+        resolution=POINTS,
     )
 
 
@@ -151,6 +175,8 @@ def _cpu(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator
         likely=("a statement's plan changed", "a missing index", "autovacuum or a backup"),
         next="find the statement that uses the most time",
         fact=False,
+        began=reached_since(_long(snapshot, instance, "CPUUtilization"), settings.cpu),
+        resolution=POINTS,
     )
 
 
@@ -189,6 +215,10 @@ def _memory(snapshot: Snapshot, instance: Instance, settings: Settings) -> Itera
         likely=("memory per session times sessions", "the class is too small"),
         next="count sessions and their memory settings",
         fact=False,
+        began=reached_since(
+            _times(_long(snapshot, instance, "FreeableMemory"), 1 / whole), settings.memory
+        ),
+        resolution=POINTS,
     )
 
 
@@ -234,6 +264,10 @@ def _sessions(snapshot: Snapshot, instance: Instance, settings: Settings) -> Ite
         likely=("one statement", "locks", "storage", "CPU"),
         next="group the load by wait and by statement",
         fact=False,
+        began=reached_since(
+            _times(_long(snapshot, instance, "DBLoad"), 1 / processors), settings.load
+        ),
+        resolution=POINTS,
     )
 
 
@@ -277,7 +311,20 @@ def _lag(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator
         against=against if idle and not stopped else (),
         next="look at the replica's sessions and its replay position",
         fact=stopped,
+        began=_late_since(snapshot, instance, limits, stopped=stopped),
+        resolution=POINTS,
     )
+
+
+def _late_since(
+    snapshot: Snapshot, instance: Instance, limits: Thresholds, *, stopped: bool
+) -> datetime | None:
+    if stopped:
+        return bad_since(_long(snapshot, instance, "ReplicaLag"), lambda lag: lag < 0)
+    if instance.aurora:
+        lag = _times(_long(snapshot, instance, "AuroraReplicaLag"), 0.001)
+        return reached_since(lag, limits)
+    return reached_since(_long(snapshot, instance, "ReplicaLag"), limits)
 
 
 def _wraparound(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
@@ -302,6 +349,10 @@ def _wraparound(snapshot: Snapshot, instance: Instance, settings: Settings) -> I
         likely=("an old transaction", "a replication slot", "a prepared transaction"),
         next="find what keeps vacuum from freezing",
         fact=False,
+        began=reached_since(
+            _long(snapshot, instance, "MaximumUsedTransactionIDs"), settings.transaction_ids
+        ),
+        resolution=POINTS,
     )
 
 
@@ -327,4 +378,6 @@ def _capacity(snapshot: Snapshot, instance: Instance, settings: Settings) -> Ite
         likely=("the maximum is too low for the load",),
         next="raise the maximum, after a look at the statements",
         fact=False,
+        began=reached_since(_long(snapshot, instance, "ACUUtilization"), settings.capacity),
+        resolution=POINTS,
     )

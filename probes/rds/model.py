@@ -76,6 +76,10 @@ BAD = frozenset(
 )
 
 
+KEPT = 185
+"""Minutes of each metric that are read: three hours, and what is late."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """A modification that waits for the window or a reboot."""
@@ -248,6 +252,8 @@ class Snapshot:
     """Bytes until the volume of an Aurora MySQL cluster is at its largest size."""
     status_since: dict[str, datetime] = field(default_factory=dict)
     """Instance or cluster → since when it has its status, as far as the cockpit saw."""
+    turned: dict[str, datetime] = field(default_factory=dict)
+    """The same of those alone that looks saw come into their status."""
     gaps: tuple[Gap, ...] = ()
 
     def in_zones(self) -> tuple[InZone, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
+from probes.began import LOOKS, TOLD
+from probes.began import told as told_by
 from probes.rds import events, model
 from probes.rds.model import Instance, Pending, PendingMaintenance, RdsEvent, Snapshot
 from probes.rds.settings import Settings
@@ -55,6 +57,8 @@ def _status(
             *_last_events(snapshot, name),
         ),
         next="look it up in the RDS User Guide",
+        began=snapshot.turned.get(name),
+        resolution=LOOKS,
     )
     if state in model.BAD:
         yield replace(
@@ -133,7 +137,19 @@ def failovers(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("a host or zone fault", "a class change", "a forced reboot"),
         next="look for clients that kept the old address: connection caches outlive the failover",
+        began=told_by(_first_of(told).at, snapshot.at),
+        resolution=TOLD,
     )
+
+
+def _first_of(told: Sequence[RdsEvent]) -> RdsEvent:
+    """The start of the newest failover, where it is told; else its newest event."""
+    for event in told:
+        if events.meaning(event) == events.FAILOVER_STARTED:
+            return event
+        if event is not told[0]:  # the end of the one before
+            break
+    return told[0]
 
 
 def writer(snapshot: Snapshot) -> Iterator[Finding]:
@@ -224,6 +240,8 @@ def restarts(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("out of memory", "a patch", "a crash loop"),
             against=(f"inside the maintenance window {window} UTC",) if inside else (),
             next="look at the free memory before the restart",
+            began=told_by(seen[-1].at, snapshot.at) if seen else None,
+            resolution=TOLD,
         )
 
 
@@ -270,6 +288,8 @@ def replication(snapshot: Snapshot) -> Iterator[Finding]:
             likely=("the replica's storage is full", "a slot or log was lost", "a duplicate key"),
             against=("it was stopped by hand",) if by_hand else (),
             next="read the replica's error log, then rebuild it if a log is gone",
+            began=told_by(stopped.at, snapshot.at) if stopped else None,
+            resolution=TOLD,
         )
 
 
@@ -409,6 +429,8 @@ def credentials(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                     evidence=(Evidence("valid for", left, "s", limit=settings.ca.first),),
                     likely=("the certificate authority was never rotated",),
                     next="update the clients' trust store first, then rotate",
+                    began=instance.ca_valid_till if left <= 0 else None,
+                    resolution=TOLD,
                 )
         yield from _secret(snapshot, instance, settings)
 
@@ -432,6 +454,8 @@ def _secret(snapshot: Snapshot, instance: Instance, settings: Settings) -> Itera
             evidence=(Evidence("secret", state), Evidence("for", lasted or None, "s")),
             likely=("the KMS key or a permission changed",),
             next="check the secret's key and policy",
+            began=snapshot.turned.get(f"{instance.id} secret"),
+            resolution=LOOKS,
         )
 
 

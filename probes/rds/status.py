@@ -29,7 +29,7 @@ from probes.metrics import NO_DATA, query
 from probes.rds import aurora, load, model, state, storage, view
 from probes.rds.aurora import LOCAL, VOLUME
 from probes.rds.logs import logs
-from probes.rds.model import DbCluster, Instance, PendingMaintenance, RdsEvent, Snapshot
+from probes.rds.model import KEPT, DbCluster, Instance, PendingMaintenance, RdsEvent, Snapshot
 from probes.rds.read import (
     DbClusterRow,
     GlobalClusterRow,
@@ -292,7 +292,7 @@ async def _measured(aws: AwsReads, instances: tuple[Instance, ...]) -> tuple[Ins
     }
     if not wanted:
         return instances
-    series = await at_two_paces(aws, tuple(wanted.values()), _REST, minutes=185)
+    series = await at_two_paces(aws, tuple(wanted.values()), _REST, minutes=KEPT)
     return tuple(
         replace(
             each,
@@ -306,7 +306,7 @@ async def _volume_left(aws: AwsReads, snapshot: Snapshot) -> Series:
     if snapshot.engine not in {"aurora-mysql", "aurora"}:
         return NO_DATA
     asked = query("AWS/RDS", VOLUME, "Minimum", DBClusterIdentifier=snapshot.id)
-    found = await aws.metrics((asked,), minutes=185, rest=True)
+    found = await aws.metrics((asked,), minutes=KEPT, rest=True)
     return found.get(asked, NO_DATA)
 
 
@@ -317,7 +317,12 @@ def since(before: Snapshot, now: Snapshot) -> Snapshot:
         name: before.status_since.get(name, before.at) if was.get(name) == status else now.at
         for name, status in states.items()
     }
-    return replace(now, status_since=started)
+    turned = {
+        name: moment
+        for name, moment in started.items()
+        if name in was and (was[name] != states[name] or name in before.turned)
+    }
+    return replace(now, status_since=started, turned=turned)
 
 
 def _states(snapshot: Snapshot) -> dict[str, str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, percent, size
+from probes.began import POINTS, TOLD, bad_since, reached_since, told
 from probes.metrics import held, history, latest, lowest, mean, settled, sustained, together
 from probes.rds import events
-from probes.rds.model import Instance, Snapshot, processors_of
+from probes.rds.model import KEPT, Instance, RdsEvent, Snapshot, processors_of
 from probes.rds.settings import Settings
 from probes.rds.state import in_backup
 
@@ -92,7 +95,18 @@ def _space(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterat
         against=_against(instance, changing=changing),
         next="look at replication slots and binary logs in the database",
         fact=bool(full),
+        began=_low_since(snapshot, instance, settings, full),
+        resolution=TOLD if full else POINTS,
     )
+
+
+def _low_since(
+    snapshot: Snapshot, instance: Instance, settings: Settings, full: Sequence[RdsEvent]
+) -> datetime | None:
+    if full:
+        return told(full[-1].at, snapshot.at)
+    free = settled(instance.series("FreeStorageSpace"), snapshot.at, minutes=KEPT)
+    return reached_since(_share(free, instance.allocated), settings.storage)
 
 
 _VOLUME_WELL = {"ACTIVE", "CREATING", "DELETING", "MODIFYING", "STORAGE-OPTIMIZATION"}
@@ -220,6 +234,10 @@ def _burst(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterat
                 against=("a restored snapshot loads lazily",),
                 next="find what reads and writes so much",
                 fact=False,
+                began=reached_since(
+                    settled(instance.series(name), snapshot.at, minutes=KEPT), settings.burst
+                ),
+                resolution=POINTS,
             )
 
 
@@ -270,7 +288,26 @@ def _saturated(snapshot: Snapshot, instance: Instance, settings: Settings) -> It
         against=("a backup is running",) if in_backup(instance, snapshot) else (),
         next="find the statements that read the most",
         fact=False,
+        began=_saturated_since(snapshot, instance, settings),
+        resolution=POINTS,
     )
+
+
+def _saturated_since(snapshot: Snapshot, instance: Instance, settings: Settings) -> datetime | None:
+    """The first that is known of what a volume may do and the queue before it."""
+
+    def long(*names: str) -> Series:
+        parts = (settled(instance.series(name), snapshot.at, minutes=KEPT) for name in names)
+        return together(*parts)
+
+    queue = settings.queue_per_processor * (processors_of(instance.db_class) or math.inf)
+    known = (
+        reached_since(_share(long("ReadIOPS", "WriteIOPS"), instance.iops), settings.iops),
+        reached_since(_share(long("ReadThroughput", _WRITTEN), instance.throughput), settings.iops),
+        bad_since(long("DiskQueueDepth"), lambda value: value > queue),
+        bad_since(long("DiskQueueDepth"), lambda value: value > settings.latency_queue),
+    )
+    return next((each for each in known if each is not None), None)
 
 
 def _share(done: Series, provisioned: int | None) -> Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -462,3 +463,39 @@ def test_daily_windows(window: str, inside: bool) -> None:
 )
 def test_weekly_windows(window: str, inside: bool) -> None:
     assert in_weekly(window, AT) is inside
+
+
+def told(look: Snapshot, code: str) -> tuple[datetime | None, float]:
+    (finding,) = (f for f in elasticache.diagnose(look, Settings()) if f.code == code)
+    return finding.began, finding.resolution
+
+
+FULL = minutes(*[60] * 12, *[95] * 9)
+
+
+@pytest.mark.parametrize(
+    ("code", "look", "expected"),
+    [
+        pytest.param("CACHE_MEMORY_HIGH", snapshot(node(DatabaseMemoryUsagePercentage=FULL)), (FULL.times[12], 90.0), id="the first point that is high"),
+        pytest.param("CACHE_MEMORY_HIGH", snapshot(node(DatabaseMemoryUsagePercentage=minutes(*[95] * 9))), (None, 90.0), id="high in all points that there are"),
+        pytest.param("CACHE_FAILOVER_RECENT", snapshot(events=(event(DONE, minutes=9),)), (ago(minutes=9), 1.0), id="the event"),
+        pytest.param("CACHE_FAILOVER_RECENT", snapshot(events=(event(DONE, minutes=9), event("Test Failover API called", minutes=11), event(DONE, minutes=40))), (ago(minutes=11), 1.0), id="the start of the newest"),
+        pytest.param("CACHE_IN_TRANSITION", snapshot(status="modifying", turned=ago(minutes=20), status_since=ago(minutes=20)), (ago(minutes=20), 60.0), id="a look saw it turn"),
+        pytest.param("CACHE_IN_TRANSITION", snapshot(status="modifying", status_since=ago(minutes=20)), (None, 60.0), id="it was so at the first look"),
+    ],
+)  # fmt: skip
+def test_it_began_when_points_events_and_looks_tell(
+    code: str, look: Snapshot, expected: tuple[datetime | None, float]
+) -> None:
+    assert told(look, code) == expected
+
+
+def test_a_status_of_the_first_look_has_no_beginning() -> None:
+    first = snapshot(status="modifying")
+    assert elasticache.since(first, first).turned is None
+    later = replace(first, at=AT + timedelta(seconds=30))
+    turned = elasticache.since(snapshot(), later)
+    assert turned.turned == later.at
+    assert (
+        elasticache.since(turned, replace(later, at=AT + timedelta(minutes=9))).turned == later.at
+    )

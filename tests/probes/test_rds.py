@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from probes.rds import events
 from probes.rds import status as rds
 from probes.rds.model import GIB, RdsEvent, Snapshot
 from probes.rds.settings import Settings
-from tests.probes.fake_aws import ago, hours, minutes
+from tests.probes.fake_aws import AT, ago, hours, minutes
 from tests.probes.rds_looks import (
     CONNECTIONS,
     CRITICAL,
@@ -544,3 +545,38 @@ def test_an_idle_primary_is_named_where_its_sawtooth_looks_like_lag() -> None:
     assert "idle" in finding.against[0]
     (finding,) = rds.diagnose(measured(REPLICA, ReplicaLag=flow(900)), Settings())
     assert finding.against == ()
+
+
+def told(look: Snapshot, code: str) -> tuple[datetime | None, float]:
+    (finding,) = (f for f in rds.diagnose(look, Settings()) if f.code == code)
+    return finding.began, finding.resolution
+
+
+BUSY = minutes(*[20] * 12, *[99] * 9)
+FEW = minutes(*[100] * 16, *[1] * 4)
+
+
+@pytest.mark.parametrize(
+    ("code", "look", "expected"),
+    [
+        pytest.param("RDS_CPU_HIGH", snapshot(instance(metrics={"CPUUtilization": BUSY})), (BUSY.times[12], 90.0), id="the first busy minute"),
+        pytest.param("RDS_CONNECTIONS_COLLAPSED", snapshot(instance(metrics={"DatabaseConnections": FEW})), (FEW.times[16], 90.0), id="the first minute of few"),
+        pytest.param("RDS_FAILOVER_RECENT", snapshot(events=(event(DONE, minutes=4), event(STARTED, minutes=5), event(DONE, minutes=50))), (ago(minutes=5), 1.0), id="the start of the newest failover"),
+        pytest.param("RDS_FAILOVER_RECENT", snapshot(events=(event(DONE, minutes=4), event(DONE, minutes=40), event(STARTED, minutes=41))), (ago(minutes=4), 1.0), id="a start that is another failover's"),
+        pytest.param("RDS_RESTARTED", snapshot(events=(event("DB instance restarted", minutes=3), event("DB instance restarted", minutes=7))), (ago(minutes=7), 1.0), id="the first of the hour's restarts"),
+        pytest.param("RDS_INSTANCE_DOWN", snapshot(instance(status="storage-full"), turned={"orders": ago(minutes=6)}), (ago(minutes=6), 60.0), id="a look saw it turn"),
+        pytest.param("RDS_INSTANCE_DOWN", snapshot(instance(status="storage-full"), status_since={"orders": ago(minutes=6)}), (None, 60.0), id="it was so at the first look"),
+    ],
+)  # fmt: skip
+def test_it_began_when_points_events_and_looks_tell(
+    code: str, look: Snapshot, expected: tuple[datetime | None, float]
+) -> None:
+    assert told(look, code) == expected
+
+
+def test_a_status_of_the_first_look_has_no_beginning() -> None:
+    down = snapshot(instance(status="storage-full"))
+    assert rds.since(down, down).turned == {}
+    fell = rds.since(snapshot(), replace(down, at=AT + timedelta(seconds=30)))
+    assert fell.turned == {"orders": AT + timedelta(seconds=30)}
+    assert rds.since(fell, replace(down, at=AT + timedelta(minutes=9))).turned == fell.turned
