@@ -16,6 +16,7 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, Misconfigured
 from cockpit.incident import chain, lock, sanitise
+from cockpit.incident.author import Author, Letter
 from cockpit.incident.entry import BadEntry, Entry, EntryKind
 from cockpit.incident.follow import Follower
 from cockpit.incident.home import home
@@ -29,7 +30,7 @@ from cockpit.incident.reader import (
     reading,
     torn,
 )
-from cockpit.incident.record import Author, Incident, Letter
+from cockpit.incident.record import Incident
 from cockpit.incident.recovery import Mended, mend
 from cockpit.incident.severity import Level
 from cockpit.incident.spill_file import SpillFile, is_private, spare_folders

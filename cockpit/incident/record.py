@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import secrets
-import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, note_line, sanitise
+from cockpit.incident.author import Author, Letter
 from cockpit.incident.entry import GENESIS, SEEN, Entry, EntryKind, names, without_body
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.salts import Salts
@@ -25,31 +21,6 @@ from cockpit.incident.severity import Level
 from cockpit.incident.state import IncidentState, IncidentStatus, after, fold, unfinished
 
 Subscriber = Callable[[Entry], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Author:
-    """Who writes: the person, what they may do, and the machine they sit at."""
-
-    actor: str
-    role: Role = Role.TRIAGE
-    host: str = ""
-    boot: str = ""
-
-    @classmethod
-    def here(cls, actor: str, role: Role) -> Author:
-        """The author on this machine, with names made harmless."""
-        host = sanitise.plain(socket.gethostname(), 200)
-        return cls(actor=sanitise.plain(actor, 200), role=role, host=host, boot=boot_id())
-
-
-@functools.cache
-def boot_id() -> str:
-    """The kernel's name for this boot; a random one where there is none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return secrets.token_hex(16)
 
 
 class Incident:
@@ -468,20 +439,6 @@ class Incident:
     def _known(self, seq: int) -> None:
         if all(entry.seq != seq for entry in self._entries):
             raise Misconfigured(f"{self.id} has no entry {seq}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """What somebody else wants in the journal while this cockpit holds it."""
-
-    id: str
-    at: str
-    """When it was written, as `clock.stamp` writes it."""
-    kind: EntryKind
-    text: str
-    author: Author
-    data: Mapping[str, str] = field(default_factory=dict)
-    """What belongs to the kind; its `when` is an earlier time than `at`."""
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

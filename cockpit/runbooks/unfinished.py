@@ -15,8 +15,8 @@ from typing import Literal
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import ledger
+from cockpit.incident.author import Author
 from cockpit.incident.entry import Entry, EntryKind, names
-from cockpit.incident.record import Author
 from cockpit.runbooks import promise
 from cockpit.runbooks.exact import lacks, whole
 from cockpit.runbooks.kinds import looks

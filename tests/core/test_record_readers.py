@@ -20,10 +20,10 @@ from cockpit.cli import tui
 from cockpit.cli.commands import export
 from cockpit.connect.role import Role
 from cockpit.incident import chain, wal
+from cockpit.incident.author import Author
 from cockpit.incident.entry import EntryKind
 from cockpit.incident.incident import Incidents
 from cockpit.incident.note_line import NoteLine
-from cockpit.incident.record import Author
 from tests.core.records import ROOT, Cockpit, journal, killed_with_log, log_of, opened_at_home
 
 pytestmark = pytest.mark.usefixtures("home")

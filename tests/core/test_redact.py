@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cockpit.connect.role import Role
+from cockpit.incident.author import Author
 from cockpit.incident.entry import EntryKind
 from cockpit.incident.incident import Incidents
 from cockpit.incident.note_line import NoteLine
-from cockpit.incident.record import Author
 from cockpit.report.postmortem import schema
 from tests.core.records import Cockpit, end_all, journal, killed_with_log, opened_at_home
 

@@ -17,8 +17,8 @@ import pytest
 
 from cockpit.connect.role import Role
 from cockpit.errors import BlindError
+from cockpit.incident.author import Author
 from cockpit.incident.incident import Incidents
-from cockpit.incident.record import Author
 from cockpit.runbooks import unfinished
 from cockpit.runbooks.kinds import command
 from cockpit.runbooks.kinds.process import StepProcess, from_data, process_of

@@ -13,10 +13,11 @@ from cockpit.cli.record import BROKEN, FAILED, record_access, tell_store
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured
 from cockpit.incident import note_line
+from cockpit.incident.author import Author
 from cockpit.incident.entry import Entry
 from cockpit.incident.incident import Incidents
 from cockpit.incident.note_line import NoteLine
-from cockpit.incident.record import Author, Incident
+from cockpit.incident.record import Incident
 from cockpit.incident.state import MILESTONES
 
 SECTION, PLACE = "The record", 3
