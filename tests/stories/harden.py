@@ -50,6 +50,17 @@ COLLATERAL = {
     "dynamodb_table": [("DDB_THROTTLED_PROVISIONED", W), ("DDB_USER_ERRORS_RISING", W)],
     "endpoint": [("NET_CONN_DROPPED", H), ("NET_HTTP_SLOW", W)],
     "rds": [("RDS_CPU_HIGH", W), ("RDS_CONNECTIONS_HIGH", W)],
+    "lambda_function": [
+        ("LAMBDA_ERROR_RATE", C),
+        ("LAMBDA_TIMEOUTS", W),
+        ("LAMBDA_DURATION_NEAR_TIMEOUT", W),
+    ],
+    "sqs_queue": [("SQS_BACKLOG_GROWING", W), ("SQS_OLDEST_MESSAGE", W)],
+    "kinesis_stream": [("KINESIS_CONSUMER_BEHIND", W), ("KINESIS_READS_THROTTLED", W)],
+    "state_machine": [("SFN_FAILURE_RATE", W), ("SFN_SLOW", W)],
+    "pgbouncer": [("PGB_WAITING", H), ("PGB_WAITING_SHORT", W)],
+    "autoscaling_group": [("ASG_REPLACEMENT_LOOP", W), ("ASG_AT_MAX", W)],
+    "log_group": [("LOG_ERRORS_RISING", H), ("LOG_TIMEOUT", W)],
 }
 BYSTANDERS = {
     "ecs_service": [("ECS_TASK_OOM", W), ("ECS_SPOT_INTERRUPTED", W), ("ECS_DEPLOYMENT_FAILED", W)],
@@ -59,7 +70,14 @@ BYSTANDERS = {
     "dynamodb_table": [("DDB_HOT_PARTITION", W), ("DDB_THROTTLED_PROVISIONED", W)],
     "target_group": [("TG_UNHEALTHY_TARGETS", W), ("TG_FLAPPING", W)],
     "rds": [("RDS_FAILOVER_RECENT", W), ("RDS_CPU_HIGH", W)],
+    "lambda_function": [("LAMBDA_MEMORY_HIGH", W), ("LAMBDA_TIMEOUTS", W)],
+    "sqs_queue": [("SQS_OLDEST_MESSAGE", W), ("SQS_DEAD_LETTERS", W)],
+    "ec2_instance": [("EC2_CPU_SATURATED", W)],
+    "s3_bucket": [("S3_4XX_RATE", W)],
+    "log_group": [("LOG_ERRORS_RISING", W)],
 }
+FRONTS = {"alb", "target_group", "api_gateway", "alarms"}
+"""What tells what users feel: without it there is no incident to look at."""
 CHANGES = [
     "ecs.deployment",
     "ecs.scaling",
@@ -164,7 +182,7 @@ def _wrong_graph(w: World, hard: Level) -> None:
 
 def _out_of_sight(w: World, hard: Level, guilty: set[str]) -> None:
     for name in list(w.targets):
-        if name in guilty or w.targets[name].kind in {"alb", "target_group", "alarms"}:
+        if name in guilty or w.targets[name].kind in FRONTS:
             continue
         for probe in w.probes(name):
             told = any(t == name and p == probe for t, p, _, _ in w.events)
