@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cockpit.triage.finding import Severity
 from tests.stories.shop import Svc
 from tests.stories.writer import INFO, C, H, Truth, W, World, ok
 
@@ -115,3 +116,35 @@ def aws_event(w: World, at: float, *, told: float = 0.5) -> str:
 def told_by(event: str, *names: str) -> Truth:
     """AWS is the cause: named by its event where that is told, otherwise out of sight."""
     return ok(event, *names) if event else ok(*names, abstain=True)
+
+
+def trail(
+    w: World, kind: str, target: str, at: float, summary: str, *, actor: str = "terraform"
+) -> str:
+    """A change that only the account's trail tells, some minutes after it was made."""
+    name = w.change(kind, target, at, summary, actor=actor, via="trail0")
+    teller, probe, change, _ = w.events.pop()
+    w.events.append((teller, probe, change, at + w.rng.uniform(120, 360)))
+    w.opened = max(w.opened, at + 400)
+    return name
+
+
+def trail_says(
+    w: World, code: str, severity: Severity, onset: float, *, subject: str, chance: float = 0.6
+) -> str:
+    """What the account's changes say of what is sick; empty: they do not."""
+    if not maybe(w, chance):
+        return ""
+    if "trail0" not in w.targets:
+        w.add("trail0", "changes")
+    w.ill("trail0", code, severity, onset, subject=subject)
+    w.opened = max(w.opened, onset + 60)
+    return "trail0"
+
+
+def link(w: World, s: Svc, *callers: Svc, name: str = "internal") -> str:
+    """The internal address of a service, by which others call it."""
+    address = w.add(f"{s.name}-{name}", "endpoint", s.alb, service=s.name)
+    for each in callers:
+        w.need(each.ecs, address)
+    return address
