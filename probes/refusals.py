@@ -40,11 +40,8 @@ POSTGRES_REFUSALS: Codes = codes(
 MYSQL_REFUSALS: Codes = codes(
     cause=(
         "MY_CONN_AUTH",
-        "MY_CONN_BLOCKED",
-        "MY_CONN_EXPIRED",
         "MY_CONN_HOST_BLOCKED",
         "MY_CONN_HOST_DENIED",
-        "MY_CONN_LOCKED",
         "MY_CONN_NO_DB",
         "MY_CONN_NO_GRANT",
         "MY_CONN_OFFLINE",
@@ -54,7 +51,13 @@ MYSQL_REFUSALS: Codes = codes(
         "MY_CONN_USER_LIMIT",
     ),
     either=("MY_CONN_DROPPED", "MY_CONN_MUTE", "MY_CONN_RESERVED_ONLY", "MY_CONN_SATURATED"),
-    eye=("MY_CONN_PLUGIN", "MY_CONN_SOCKET_ONLY"),
+    eye=(
+        "MY_CONN_LOCKED",
+        "MY_CONN_EXPIRED",
+        "MY_CONN_BLOCKED",
+        "MY_CONN_PLUGIN",
+        "MY_CONN_SOCKET_ONLY",
+    ),
     traits={Trait.LOAD: ("MY_CONN_RESERVED_ONLY", "MY_CONN_SATURATED")},
 )
 REDIS_REFUSALS: Codes = codes(

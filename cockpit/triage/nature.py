@@ -114,7 +114,11 @@ def codes(
     """The codes of a probe, each under its role; `more`: those whose natures stand elsewhere.
     Raises `ValueError` for a code that has two roles, and for a trait of a code that has none.
     """
-    told = zip(StoryRole, (cause, event, either, symptom, risk, eye), strict=True)
+    groups = (cause, event, either, symptom, risk, eye)
+    # ("A_CODE") is a text, whose letters would be the codes, and no type checker says so
+    if bare := [each for each in (*groups, *traits.values()) if isinstance(each, str)]:
+        raise ValueError(f'{bare[0]}: stands alone, write ("{bare[0]}",)')
+    told = zip(StoryRole, groups, strict=True)
     roles = [(code, role) for role, group in told for code in group]
     times = Counter([*(code for code, _ in roles), *more])
     if twice := sorted(code for code, n in times.items() if n > 1):

@@ -272,6 +272,7 @@ PROBE = Probe(
             Trait.LOAD: ("APIGW_LATENCY_HIGH", "APIGW_THROTTLING"),
             Trait.LOADER: ("APIGW_TRAFFIC_SURGE",),
             Trait.SAYS_DROP: ("APIGW_TRAFFIC_DROP",),
+            Trait.CAUSE_AT_CRITICAL: ("APIGW_CERT_EXPIRING",),
         },
     ),
 )

@@ -205,8 +205,9 @@ PROBE = Probe(
         "sts:GetCallerIdentity",
     ),
     codes=codes(
-        cause=("S3_5XX_RATE", "S3_KMS_UNUSABLE"),
+        cause=("S3_KMS_UNUSABLE",),
         event=("S3_POLICY_CHANGED",),
+        either=("S3_5XX_RATE",),
         symptom=("S3_READER_DENIED", "S3_4XX_RATE"),
         eye=("S3_OBS_BLIND",),
         traits={Trait.LOAD: ("S3_5XX_RATE",)},

@@ -240,10 +240,15 @@ PROBE = Probe(
         "s3:ListBucketVersions",
     ),
     codes=codes(
-        cause=("S3_REPLICATION_FAILED",),
-        either=("S3_REPLICATION_BEHIND",),
         symptom=("S3_STALE_PREFIX", "REPORT_MISSING", "ALB_LOGS_STOPPED"),
-        risk=("S3_NOT_VERSIONED", "S3_LOGGING_OFF", "S3_TLS_NOT_ENFORCED", "S3_NO_REPLICATION"),
+        risk=(
+            "S3_REPLICATION_BEHIND",
+            "S3_REPLICATION_FAILED",
+            "S3_NOT_VERSIONED",
+            "S3_LOGGING_OFF",
+            "S3_TLS_NOT_ENFORCED",
+            "S3_NO_REPLICATION",
+        ),
         eye=("S3_OBS_BLIND",),
         traits={Trait.SAYS_DROP: ("ALB_LOGS_STOPPED",)},
     ),

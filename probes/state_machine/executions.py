@@ -207,8 +207,14 @@ PROBE = Probe(
     codes=codes(
         cause=(_MISSING, "SFN_DELETING"),
         event=("SFN_ABORTED",),
-        either=("SFN_ACCESS_DENIED", "SFN_SLOW", "SFN_RUNNING_LONG", "SFN_THROTTLED"),
-        symptom=("SFN_ALL_FAILING", "SFN_FAILURE_RATE", "SFN_NOT_STARTED"),
+        either=("SFN_ACCESS_DENIED", "SFN_THROTTLED"),
+        symptom=(
+            "SFN_RUNNING_LONG",
+            "SFN_SLOW",
+            "SFN_ALL_FAILING",
+            "SFN_FAILURE_RATE",
+            "SFN_NOT_STARTED",
+        ),
         eye=("SFN_STATUS_UNKNOWN", "SFN_OBS_BLIND"),
         traits={Trait.LOAD: ("SFN_THROTTLED",), Trait.SAYS_DROP: ("SFN_NOT_STARTED",)},
     ),

@@ -156,7 +156,6 @@ PROBE = Probe(
             "PATH_NOT_TRANSITIVE",
             "PATH_VPCS_DISCONNECTED",
             "PATH_ENDPOINT_NOT_AVAILABLE",
-            "PATH_ENDPOINT_AZ_MISSING",
             "PATH_TGW_NO_ATTACHMENT_AZ",
             "PATH_TGW_NOT_ASSOCIATED",
             "PATH_TGW_NO_ROUTE",
@@ -167,7 +166,12 @@ PROBE = Probe(
             "NET_NAT_PORT_ERRORS",
         ),
         either=("NET_NAT_DROPS",),
-        risk=("PATH_NACL_EPHEMERAL_PARTIAL", "PATH_NAT_OTHER_AZ", "NET_SG_OPEN_TO_WORLD"),
+        risk=(
+            "PATH_ENDPOINT_AZ_MISSING",
+            "PATH_NACL_EPHEMERAL_PARTIAL",
+            "PATH_NAT_OTHER_AZ",
+            "NET_SG_OPEN_TO_WORLD",
+        ),
         eye=("PATH_UNDETERMINED", "NET_OBS_BLIND"),
     ),
 )

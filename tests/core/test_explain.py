@@ -221,6 +221,20 @@ def test_what_one_rule_tells_of_several_codes_is_parted(code: str, next_: str, l
     assert not {"the server wants a client certificate"} & set(one.likely)
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("PG_LOCK_DDL_QUEUE", "In the story of an outage: a cause – a mechanism that begins here"),
+        ("SQS_NO_CONSUMER", "In the story of an outage: a symptom – what users and callers feel"),
+        ("RDS_STORAGE_LOW", "when critical it is the outage"),
+    ],
+)
+def test_what_a_code_is_in_the_story_of_an_outage_is_told(code: str, told: str) -> None:
+    found = explain(code, catalog(), {})
+    assert told in "\n".join(lines(found, ""))
+    assert told in "\n".join(codes_pages.entry(found[0], best="", tests=""))
+
+
 def test_a_blind_look_says_what_it_could_not_see_and_not_what_the_probe_judges_by() -> None:
     for one in explain("PG_OBS_BLIND", catalog(), {}):
         assert "Judge" not in one.means[0], one.probe

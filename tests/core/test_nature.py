@@ -28,6 +28,13 @@ def test_a_trait_of_a_code_without_a_role_is_refused_by_name() -> None:
         codes(risk=("SPOOL_OLD",), traits={Trait.LOAD: ("SPOOL_GONE",)})
 
 
+def test_a_code_without_its_comma_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="SPOOL_STUCK: stands alone"):
+        codes(cause=("SPOOL_STUCK"))
+    with pytest.raises(ValueError, match="SPOOL_STUCK: stands alone"):
+        codes(cause=("SPOOL_STUCK",), traits={Trait.LOAD: ("SPOOL_STUCK")})
+
+
 def test_a_code_whose_nature_stands_elsewhere_comes_last_and_only_once() -> None:
     more = codes(eye=("SPOOL_OBS_BLIND",))
     assert list(codes(cause=("SPOOL_STUCK",), more=more)) == ["SPOOL_STUCK", "SPOOL_OBS_BLIND"]
