@@ -88,6 +88,12 @@ def bad_since(series: Series, bad: Callable[[float], bool], *, period: int = 60)
     return began if (began - points[first - 1][0]).total_seconds() <= 2 * period else None
 
 
+def ended_since(series: Series, *, period: int = 60) -> datetime | None:
+    """Since when nothing is counted any more: the end of the newest point that counts anything."""
+    newest = [m for m, value in zip(series.times, series.values, strict=False) if value > 0]
+    return newest[-1] + timedelta(seconds=period) if newest and not is_blind(series) else None
+
+
 def reached_since(series: Series, limits: Thresholds, *, period: int = 60) -> datetime | None:
     """Since when the points reach the mildest limit."""
     limit = limits.first

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import percent
-from probes.dynamodb.model import ON_DEMAND, Activity, Lane, ScalingTarget, Snapshot, used
+from probes.began import POINTS, reached_since
+from probes.dynamodb.model import KEPT, ON_DEMAND, Activity, Lane, ScalingTarget, Snapshot, used
 from probes.dynamodb.settings import Settings
 from probes.dynamodb.throttles import scaling_evidence, scaling_of, throttle_severity
 from probes.metrics import held, history, latest
@@ -37,6 +38,8 @@ def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("growth", "a batch job"),
             next="raise the capacity before the burst credit of 5 minutes is gone",
             fact=False,
+            began=reached_since(used(lane, snapshot.at, KEPT), settings.used),
+            resolution=POINTS,
         )
 
 

@@ -28,6 +28,10 @@ ROOM = 1.25
 """The suggested capacity is the demand with a quarter to spare."""
 
 
+KEPT = 185
+"""Minutes of each metric that are read: three hours, and what is late."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasonCount:
     """Throttle events of one reason in the window."""
@@ -181,6 +185,8 @@ class Snapshot:
     """Of the whole account and region: they have no table."""
     status_since: datetime | None = None
     """Since when the status is what it is, as far as the cockpit saw; None: first look."""
+    turned: datetime | None = None
+    """The same where a look saw it come into this status; None: it was so at the first look."""
     increased_at: datetime | None = None
     decreased_at: datetime | None = None
     decreases_today: int = 0
@@ -229,6 +235,11 @@ def minutes_of(lane: Lane, at: datetime) -> Lane:
     )
 
 
+def of_hours(series: Series, at: datetime) -> Series:
+    """All of a series that will not change any more."""
+    return settled(series, at, minutes=KEPT)
+
+
 def throttled(lane: Lane, at: datetime) -> float | None:
     """Throttled events of five minutes.
 
@@ -248,11 +259,11 @@ def demand(lane: Lane, at: datetime) -> float | None:
     return max(asked.values) / 60 if asked.values else None
 
 
-def used(lane: Lane, at: datetime) -> Series:
+def used(lane: Lane, at: datetime, minutes: float = 5) -> Series:
     """Consumed of provisioned, as a share, in each settled minute; empty when on demand."""
     if not lane.provisioned:
         return NO_DATA
-    window = settled(lane.consumed, at)
+    window = settled(lane.consumed, at, minutes=minutes)
     values = tuple(value / 60 / lane.provisioned for value in window.values)
     return Series(times=window.times, values=values, status=window.status)
 

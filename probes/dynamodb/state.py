@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
-from probes.dynamodb.model import Snapshot
+from probes.began import LOOKS, POINTS, reached_since
+from probes.dynamodb.model import Snapshot, of_hours
 from probes.dynamodb.settings import Settings
 from probes.metrics import held, mean, settled
 
@@ -58,6 +59,8 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=shown,
             likely=_STATUS_CAUSES.get(state, ("a capacity change that takes long", "a quota")),
             next="find who changed the table or its key in CloudTrail",
+            began=snapshot.turned,
+            resolution=LOOKS,
         )
 
 
@@ -108,4 +111,6 @@ def replication(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("trouble in the region", "the replica is throttled"),
             next="look at the table in the other region",
             fact=state in _MOVING | _BAD | _BAD_REPLICA,
+            began=reached_since(of_hours(replica.latency, snapshot.at), settings.replication),
+            resolution=POINTS,
         )

@@ -25,6 +25,7 @@ from probes.dynamodb import capacity, state, throttles, traffic, view
 from probes.dynamodb.bulk import bulk_of
 from probes.dynamodb.insights import with_insights
 from probes.dynamodb.model import (
+    KEPT,
     ON_DEMAND,
     REASONS,
     Activity,
@@ -56,7 +57,6 @@ _OPERATIONS = (
     "TransactWriteItems",
 )
 _IDLE = tuple(Operation(name=name) for name in _OPERATIONS)
-_HOURS = 185
 """Minutes: three hours, and what is not whole yet."""
 _MISSING = "DDB_TABLE_NOT_ACTIVE"
 
@@ -106,7 +106,7 @@ async def _measured(aws: AwsReads, snapshot: Snapshot) -> Snapshot:
     for lane in snapshot.lanes:
         wanted += [_consumed(table, lane), _throttles(table, lane)]
     wanted += [_replication(table, replica.region) for replica in snapshot.replicas]
-    series = await aws.metrics(wanted, minutes=_HOURS)
+    series = await aws.metrics(wanted, minutes=KEPT)
     lanes = tuple(_lane(lane, table, series) for lane in snapshot.lanes)
     return replace(
         snapshot,
@@ -131,10 +131,10 @@ async def _operations(aws: AwsReads, table: str) -> tuple[Operation, ...]:
     operations there are none. Latency and errors only of those that were answered in these hours.
     """
     counts = {name: _of_operation(table, name)[0] for name in _OPERATIONS}
-    asked = await aws.metrics(tuple(counts.values()), minutes=_HOURS, rest=True)
+    asked = await aws.metrics(tuple(counts.values()), minutes=KEPT, rest=True)
     used = [name for name, each in counts.items() if asked.get(each, NO_DATA).values]
     wanted = [each for name in used for each in _of_operation(table, name)[1:]]
-    series = {**asked, **await aws.metrics(wanted, minutes=_HOURS, rest=True)}
+    series = {**asked, **await aws.metrics(wanted, minutes=KEPT, rest=True)}
     return tuple(_operation(table, name, series) for name in _OPERATIONS)
 
 
@@ -252,8 +252,8 @@ def _is_of(resource: str, table: str) -> bool:
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over since when the status is what it is: DynamoDB does not tell."""
     if before.status != now.status:
-        return replace(now, status_since=now.at)
-    return replace(now, status_since=before.status_since or before.at)
+        return replace(now, status_since=now.at, turned=now.at)
+    return replace(now, status_since=before.status_since or before.at, turned=before.turned)
 
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, number, percent
+from probes.began import POINTS, counted_since, dated
 from probes.dynamodb.model import (
     ACCOUNT,
     KEY_RANGE,
@@ -21,6 +22,7 @@ from probes.dynamodb.model import (
     Snapshot,
     demand,
     minutes_of,
+    of_hours,
     requests,
     suggested,
     throttled,
@@ -58,23 +60,30 @@ def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Each throttled lane, under the code of what throttles it."""
     for lane in snapshot.lanes:
         severity = throttle_severity(snapshot, lane, settings)
-        if severity is None:
-            continue
-        reasons = {each.reason: each.events for each in lane.reasons or () if each.events}
-        hot, limits = (
-            reasons.pop(KEY_RANGE, 0.0),
-            [each for each in (ACCOUNT, OWN_CAP) if each in reasons],
-        )
-        if over_warm(snapshot, lane) and not limits:
-            yield too_cold(snapshot, lane, severity, _evidence(snapshot, lane))
-            continue
-        if hot:
-            yield _hot(snapshot, lane, severity)
-        for reason in limits:
-            yield _limited(snapshot, lane, severity, reason)
-            reasons.pop(reason)
-        if reasons or not (hot or limits):
-            yield _short(snapshot, lane, severity, settings)
+        if severity is not None:
+            some, done = (of_hours(each, snapshot.at) for each in (lane.throttles, lane.consumed))
+            found = _throttled(snapshot, lane, severity, settings=settings)
+            yield from dated(found, counted_since(some, done), POINTS)
+
+
+def _throttled(
+    snapshot: Snapshot, lane: Lane, severity: Severity, *, settings: Settings
+) -> Iterator[Finding]:
+    reasons = {each.reason: each.events for each in lane.reasons or () if each.events}
+    hot, limits = (
+        reasons.pop(KEY_RANGE, 0.0),
+        [each for each in (ACCOUNT, OWN_CAP) if each in reasons],
+    )
+    if over_warm(snapshot, lane) and not limits:
+        yield too_cold(snapshot, lane, severity, _evidence(snapshot, lane))
+        return
+    if hot:
+        yield _hot(snapshot, lane, severity)
+    for reason in limits:
+        yield _limited(snapshot, lane, severity, reason)
+        reasons.pop(reason)
+    if reasons or not (hot or limits):
+        yield _short(snapshot, lane, severity, settings)
 
 
 def _evidence(snapshot: Snapshot, lane: Lane) -> tuple[Evidence, ...]:

@@ -12,7 +12,8 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, number
 from probes.baseline import usual
-from probes.dynamodb.model import Operation, Snapshot, requests
+from probes.began import POINTS, bad_since, dated, ended_since, reached_since, share_since
+from probes.dynamodb.model import Operation, Snapshot, of_hours, requests
 from probes.dynamodb.settings import Settings
 from probes.metrics import (
     Rate,
@@ -56,6 +57,12 @@ def system_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("trouble inside AWS",),
             next="look at AWS Health, and keep retries with back-off",
             fact=False,
+            began=share_since(
+                of_hours(together(*(o.system_errors for o in snapshot.operations)), snapshot.at),
+                of_hours(requests(snapshot), snapshot.at),
+                settings.system_errors,
+            ),
+            resolution=POINTS,
         )
 
 
@@ -71,7 +78,10 @@ def latency(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         times = Series(now.times, tuple(each / ordinary for each in now.values), now.status)
         severity = held(times, settings.latency_times)
         if severity is not None:
-            yield _slow(operation, severity, now, ordinary=ordinary)
+            hours = of_hours(operation.latency, snapshot.at)
+            whole = Series(hours.times, tuple(each / ordinary for each in hours.values))
+            began = reached_since(whole, settings.latency_times)
+            yield from dated([_slow(operation, severity, now, ordinary=ordinary)], began, POINTS)
 
 
 def _slow(operation: Operation, severity: Severity, now: Series, *, ordinary: float) -> Finding:
@@ -124,6 +134,8 @@ def user_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=("not throttling, and not of one table: AWS counts them per account",),
         next="search the callers' logs for validation and access errors",
         fact=False,
+        began=bad_since(of_hours(snapshot.user_errors, snapshot.at), lambda errors: errors > limit),
+        resolution=POINTS,
     )
 
 
@@ -141,6 +153,7 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     if is_blind(asked):
         return
     now = total(settled(asked, snapshot.at)) or 0.0
+    whole = of_hours(asked, snapshot.at)
     share = now / 5 / ordinary
     severity = Severity.CRITICAL if now == 0 else settings.traffic_share.grade(share)
     if severity is not None:
@@ -156,4 +169,10 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             against=("compared with the last three hours only, not with the time of day",),
             next="look at the callers first",
             fact=False,
+            began=ended_since(whole)
+            if now == 0
+            else bad_since(
+                whole, lambda asks: asks <= (settings.traffic_share.first or 0) * ordinary
+            ),
+            resolution=POINTS,
         )

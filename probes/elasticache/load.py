@@ -233,11 +233,13 @@ def _connections(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
     At the limit new clients are refused.
     """
     used = _now(snapshot, node, "CurrConnections")
-    severity, value = held(used, limits := settings.connections), latest(used)
+    severity, value = held(used, settings.connections), latest(used)
+    limits = settings.connections
     usual = baseline.usual(node.series("CurrConnections"), snapshot.at)
     if severity is None and usual is not None:
         limit = max(settings.connections_floor, settings.connections_times * usual)
-        severity = held(used, limits := Thresholds(warning=limit))
+        limits = Thresholds(warning=limit)
+        severity = held(used, Thresholds(warning=limit))
     if severity is None or value is None:
         return
     yield Finding(
@@ -265,10 +267,12 @@ def _churn(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findi
     """
     new = _now(snapshot, node, "NewConnections")
     usual = baseline.usual(node.series("NewConnections"), snapshot.at)
-    severity, value = held(new, limits := settings.churn), latest(new)
+    severity, value = held(new, settings.churn), latest(new)
+    limits = settings.churn
     if severity is None and usual is not None:
         limit = max(settings.churn_floor, settings.churn_times * usual)
-        severity = held(new, limits := Thresholds(warning=limit))
+        limits = Thresholds(warning=limit)
+        severity = held(new, Thresholds(warning=limit))
     if severity is None or value is None:
         return
     yield Finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -468,3 +469,28 @@ def test_a_busy_table_that_falls_silent_points_upstream(
 def test_the_headline_never_says_ok_without_having_looked(look: model.Snapshot, text: str) -> None:
     assert dynamodb.PROBE.facts is not None
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == text
+
+
+def told(look: Snapshot, code: str) -> tuple[datetime | None, float]:
+    (finding,) = (f for f in dynamodb.diagnose(look, Settings()) if f.code == code)
+    return finding.began, finding.resolution
+
+
+STOPS = minutes(*[6000] * 30, *[None] * 8)
+THROTTLES = minutes(*[None] * 5, *[40] * 4)
+
+
+@pytest.mark.parametrize(
+    ("code", "look", "expected"),
+    [
+        pytest.param("DDB_THROTTLED_PROVISIONED", snapshot(throttled(*[None] * 5, *[40] * 4)), (THROTTLES.times[0], 90.0), id="the first throttle"),
+        pytest.param("DDB_THROTTLED_PROVISIONED", snapshot(throttled(*[40] * 9)), (None, 0.0), id="throttled in all minutes that are known"),
+        pytest.param("DDB_TRAFFIC_STOPPED", snapshot(operations=(operation(STOPS),)), (STOPS.times[-1] + timedelta(minutes=1), 90.0), id="the end of the last minute with requests"),
+        pytest.param("DDB_TABLE_NOT_ACTIVE", snapshot(status="DELETING", turned=ago(minutes=3)), (ago(minutes=3), 60.0), id="a look saw it turn"),
+        pytest.param("DDB_TABLE_NOT_ACTIVE", snapshot(status="DELETING", status_since=ago(minutes=3)), (None, 60.0), id="it was so at the first look"),
+    ],
+)  # fmt: skip
+def test_it_began_when_points_and_looks_tell(
+    code: str, look: Snapshot, expected: tuple[datetime | None, float]
+) -> None:
+    assert told(look, code) == expected
