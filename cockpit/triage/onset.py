@@ -10,26 +10,6 @@ from cockpit.triage.board import Board, OpenFinding
 from cockpit.triage.finding import Severity
 
 _WITNESSES = frozenset({"changes", "runbook"})
-_SPANS = frozenset(
-    {
-        "longest wait",
-        "it waits since",
-        "others wait for it since",
-        "running for",
-        "open for",
-        "idle for",
-        "in ALARM for",
-        "age",
-        "in progress",
-        "longest in initial",
-        "for",
-        "in this state for",
-        "oldest",
-        "prepared for",
-    }
-)
-"""Labels of evidence in seconds that say how long it has been so (suspects.md §2.1)."""
-_BY_EVIDENCE = timedelta(seconds=15)
 _BY_LOOKS = timedelta(seconds=60)
 _BEGAN_BEFORE_OUR_EYES = timedelta(seconds=70)
 _ALARM = "ALARM_FIRING"
@@ -94,24 +74,22 @@ def _rang(found: OpenFinding) -> Iterator[Onset]:
 
 
 def began_at(found: OpenFinding) -> datetime:
-    """Since when a finding is so, by its own evidence; without any since we saw it."""
-    return next((each.at for each in _began(found, None)), found.since)
+    """Since when a finding is so, as its source tells it; without that since we saw it."""
+    return found.finding.began or found.since
 
 
 def is_dated(found: OpenFinding, first_look: datetime | None) -> bool:
-    """Whether its beginning is known: by its evidence, or since we saw it begin."""
-    return any(True for _ in _began(found, first_look))
+    """Whether its beginning is known: its source tells it, or we saw it begin."""
+    return found.finding.began is not None or _seen_to_begin(found, first_look)
+
+
+def _seen_to_begin(found: OpenFinding, first_look: datetime | None) -> bool:
+    return first_look is not None and found.since > first_look + _BEGAN_BEFORE_OUR_EYES
 
 
 def _began(found: OpenFinding, first_look: datetime | None) -> Iterator[Onset]:
-    spans = [
-        evidence.value
-        for evidence in found.finding.evidence
-        if evidence.unit == "s"
-        and evidence.label in _SPANS
-        and isinstance(evidence.value, int | float)
-    ]
-    if spans and max(spans) <= _OLD.total_seconds():
-        yield Onset(found.seen - timedelta(seconds=max(spans)), _BY_EVIDENCE)
-    elif first_look is not None and found.since > first_look + _BEGAN_BEFORE_OUR_EYES:
+    began = found.finding.began
+    if began is not None and found.seen - began <= _OLD:
+        yield Onset(began, timedelta(seconds=found.finding.resolution))
+    elif _seen_to_begin(found, first_look):
         yield Onset(found.since, _BY_LOOKS)

@@ -19,7 +19,7 @@ from cockpit.triage.changes import Change
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.feed import ResourceNames, merged
 from cockpit.triage.finding import Evidence, Finding, Severity
-from cockpit.triage.onset import Onset, onset
+from cockpit.triage.onset import Onset, began_at, is_dated, onset
 from cockpit.triage.own import OwnAct, marked
 from cockpit.triage.probe import Reading, Seen
 from cockpit.triage.ranking import ranked, risk
@@ -194,13 +194,13 @@ def test_a_call_that_no_target_has_is_ours_by_its_resource() -> None:
 
 def open_(
     on: str, severity: Severity = Severity.HIGH, *, since: datetime = AT, kind: str = "rds",
-    evidence: tuple[Evidence, ...] = (),
+    began: datetime | None = None,
 ) -> OpenFinding:  # fmt: skip
     return OpenFinding(
         id=FindingId(on, "X", ""),
         kind=kind,
         probe=f"{kind}.x",
-        finding=Finding("X", severity, "x", evidence=evidence),
+        finding=Finding("X", severity, "x", began=began, resolution=15.0),
         since=since,
         seen=AT,
         looks=2,
@@ -219,9 +219,9 @@ def board(*found: OpenFinding, changes: tuple[Change, ...] = ()) -> Board:
         pytest.param([open_("changes", kind="changes")], None, id="only the feed's own"),
         pytest.param([open_("db")], (ago(minutes=5), False), id="we saw it begin"),
         pytest.param(
-            [open_("db", evidence=(Evidence("longest wait", 400.0, "s"),))],
+            [open_("db", began=ago(seconds=400))],
             (ago(seconds=400), False),
-            id="its evidence says since when",
+            id="its source says since when",
         ),
         pytest.param(
             [open_("db", since=ago(minutes=30))], (ago(minutes=30), True), id="it was so before us"
@@ -239,9 +239,7 @@ def test_the_onset_is_what_a_look_tells_and_never_our_first_look(
 def test_an_alarm_says_since_when_what_users_feel_is_so() -> None:
     rings = replace(
         open_("alarms", Severity.WARNING, kind="alarms"),
-        finding=Finding(
-            "ALARM_FIRING", Severity.WARNING, "x", evidence=(Evidence("in ALARM for", 331.0, "s"),)
-        ),
+        finding=Finding("ALARM_FIRING", Severity.WARNING, "x", began=ago(seconds=331)),
     )
     told = onset(board(open_("db", since=ago(minutes=30)), rings), ago(minutes=30))
     assert told == Onset(ago(seconds=331), timedelta(seconds=180))
@@ -256,7 +254,7 @@ def ringing(*seconds: float) -> list[OpenFinding]:
                 "ALARM_FIRING",
                 Severity.WARNING,
                 "x",
-                evidence=(Evidence("in ALARM for", since, "s"),),
+                began=ago(seconds=since),
             ),
         )
         for since in seconds
@@ -275,8 +273,8 @@ def ringing(*seconds: float) -> list[OpenFinding]:
 def test_an_alarm_that_rang_long_before_the_others_dates_nothing(
     alarms: tuple[float, ...], felt: float | None, began: float
 ) -> None:
-    spans = () if felt is None else (Evidence("longest wait", felt, "s"),)
-    db = open_("db", since=ago(minutes=30), evidence=spans)
+    began_ago = None if felt is None else ago(seconds=felt)
+    db = open_("db", since=ago(minutes=30), began=began_ago)
     told = onset(board(db, *ringing(*alarms)), ago(minutes=30))
     assert told is not None
     assert told.at == ago(seconds=began)
@@ -448,3 +446,27 @@ def test_a_mild_change_of_a_feed_is_no_suspect() -> None:
     mild = replace(CALLED, risk=0.3)
     seen = board(open_("checkout", kind="ecs_service"), changes=(mild,))
     assert [each.kind for each in suspects(seen, DependencyGraph(targets()))] == ["target"]
+
+
+def test_labels_date_nothing_and_a_beginning_of_hours_ago_is_known_and_no_onset() -> None:
+    label = replace(
+        open_("db", since=ago(minutes=30)),
+        finding=Finding("X", Severity.HIGH, "x", evidence=(Evidence("longest wait", 400.0, "s"),)),
+    )
+    told = onset(board(label), ago(minutes=30))
+    assert told is not None
+    assert told.vague
+    assert not is_dated(label, ago(minutes=30))
+    old = open_("db", since=ago(minutes=30), began=ago(hours=9))
+    assert is_dated(old, ago(minutes=30))
+    assert began_at(old) == ago(hours=9)
+    told = onset(board(old), ago(minutes=30))
+    assert told is not None
+    assert told.vague
+
+
+def test_the_slack_of_an_onset_is_the_resolution_of_what_tells_it() -> None:
+    coarse = open_("db", began=ago(minutes=9))
+    coarse = replace(coarse, finding=replace(coarse.finding, resolution=330.0))
+    told = onset(board(coarse), ago(minutes=30))
+    assert told == Onset(ago(minutes=9), timedelta(seconds=330))
