@@ -123,7 +123,7 @@ PROBE = Probe(
             "SEC_AUDIT_OFF",
             "SEC_GUARDDUTY_HIGH",
         ),
-        symptom=("SEC_ACCESS_DENIED_BURST",),
+        either=("SEC_ACCESS_DENIED_BURST",),
         risk=("SEC_CONSOLE_LOGIN_NO_MFA", "SEC_LOGIN_FAILURES", "SEC_GUARDDUTY_OFF"),
         eye=("SEC_OBS_BLIND",),
     ),

@@ -21,7 +21,7 @@ from cockpit.connect.aws.settings import BucketSettings
 from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.text import SafeText, visible
 from cockpit.triage.finding import Finding
-from cockpit.triage.nature import Trait, codes
+from cockpit.triage.nature import codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, nothing_read
@@ -240,8 +240,9 @@ PROBE = Probe(
         "s3:ListBucketVersions",
     ),
     codes=codes(
-        symptom=("S3_STALE_PREFIX", "REPORT_MISSING", "ALB_LOGS_STOPPED"),
+        symptom=("S3_STALE_PREFIX", "REPORT_MISSING"),
         risk=(
+            "ALB_LOGS_STOPPED",
             "S3_REPLICATION_BEHIND",
             "S3_REPLICATION_FAILED",
             "S3_NOT_VERSIONED",
@@ -250,6 +251,5 @@ PROBE = Probe(
             "S3_NO_REPLICATION",
         ),
         eye=("S3_OBS_BLIND",),
-        traits={Trait.SAYS_DROP: ("ALB_LOGS_STOPPED",)},
     ),
 )

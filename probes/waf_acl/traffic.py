@@ -86,8 +86,8 @@ PROBE = Probe(
         "elasticloadbalancing:DescribeLoadBalancerAttributes",
     ),
     codes=codes(
-        cause=("WAF_FALSE_POSITIVE_SUSPECTED", "WAF_ERRORS", "TRAFFIC_FROM_FEW_SOURCES"),
-        either=("WAF_BLOCK_SURGE", "WAF_RATE_LIMITED"),
+        cause=("WAF_FALSE_POSITIVE_SUSPECTED", "TRAFFIC_FROM_FEW_SOURCES"),
+        either=("WAF_ERRORS", "WAF_BLOCK_SURGE", "WAF_RATE_LIMITED"),
         risk=(MISSING, "WAF_NOT_ATTACHED", "WAF_ALL_COUNT"),
         eye=("METRICS_ABSENT", "WAF_OBS_BLIND"),
         traits={Trait.LOADER: ("TRAFFIC_FROM_FEW_SOURCES",)},
