@@ -100,7 +100,7 @@ def filled(sparse: Series, companion: Series) -> Series:
         return Series(status=sparse.status if is_blind(sparse) else companion.status)
     points = dict.fromkeys(companion.times, 0.0)
     points.update(zip(sparse.times, sparse.values, strict=False))
-    return _series(sorted(points.items()), sparse.status, _asked(sparse, companion))
+    return _series(sorted(points.items()), sparse.status, read_at(sparse, companion))
 
 
 def total(series: Series) -> float | None:
@@ -235,17 +235,19 @@ def together(*series: Series) -> Series:
             return Series(status=each.status)
         for moment, value in zip(each.times, each.values, strict=False):
             points[moment] = points.get(moment, 0.0) + value
-    return _series(sorted(points.items()), "Complete", _asked(*series))
+    return _series(sorted(points.items()), "Complete", read_at(*series))
+
+
+def read_at(*series: Series) -> datetime | None:
+    """When the oldest of them was asked for: what is made of several is as old as that. None: they
+    do not tell.
+    """
+    return min((each.asked_at for each in series if each.asked_at is not None), default=None)
 
 
 def _border(moment: datetime, period: int) -> datetime:
     whole = int(moment.timestamp()) // period * period
     return datetime.fromtimestamp(whole, tz=moment.tzinfo)
-
-
-def _asked(*series: Series) -> datetime | None:
-    """When the oldest of them was asked for: what is made of several is as old as that."""
-    return min((each.asked_at for each in series if each.asked_at is not None), default=None)
 
 
 def _series(points: list[tuple[datetime, float]], status: str, asked_at: datetime | None) -> Series:

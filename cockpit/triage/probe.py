@@ -39,6 +39,9 @@ class Fact:
     value: float | None = None
     unit: str = ""
     severity: Severity | None = None
+    as_of: datetime | None = None
+    """When that was read which it is made of, where the look was given what is older than itself
+    (a series that is kept); None: at the look."""
 
 
 @dataclass(frozen=True, slots=True)

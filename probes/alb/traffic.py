@@ -44,7 +44,7 @@ from probes.alb.model import (
 )
 from probes.alb.settings import Settings
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
-from probes.metrics import NO_DATA, history, is_blind, latest, query, settled, total
+from probes.metrics import NO_DATA, history, is_blind, latest, query, read_at, settled, total
 from probes.target_group.model import balancer_dimension, group_dimension, namespace_of
 
 _LATENCY = "TargetResponseTime"
@@ -262,16 +262,19 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
     noun = "flows a minute" if snapshot.network else "requests a minute"
     blind = counter not in snapshot.series or is_blind(snapshot.of(counter))
     silent = "unknown" if blind else "no traffic"
-    yield Fact(noun, silent if requests is None else f"{requests:,.0f}/m", requests)
-    if snapshot.latency_p95 is not None:
-        yield Fact("p95", duration(snapshot.latency_p95), snapshot.latency_p95, "s")
+    shown = silent if requests is None else f"{requests:,.0f}/m"
+    yield Fact(noun, shown, requests, as_of=read_at(snapshot.of(counter)))
+    if snapshot.latency_p95 is not None:  # of five minutes: kept for as long as the slowest series
+        seen = read_at(*snapshot.series.values())
+        yield Fact("p95", duration(snapshot.latency_p95), snapshot.latency_p95, "s", as_of=seen)
     for label, name in (
         ("5xx of the balancer", "HTTPCode_ELB_5XX_Count"),
         ("5xx of the targets", "HTTPCode_Target_5XX_Count"),
     ):
         share = snapshot.rate(name).share
         if not snapshot.network and share is not None:
-            yield Fact(label, snapshot.rate(name).text(), share, "share")
+            seen = read_at(snapshot.of(counter), snapshot.of(name))
+            yield Fact(label, snapshot.rate(name).text(), share, "share", as_of=seen)
 
 
 def tables(snapshot: Snapshot, _: Settings) -> Iterable[Table]:

@@ -12,7 +12,7 @@ from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, duration, number, percent
 from probes.api_gateway.model import Snapshot
 from probes.api_gateway.settings import Settings
-from probes.metrics import age, is_blind
+from probes.metrics import age, is_blind, read_at
 
 _GOOD = frozenset({"AVAILABLE", "DEPLOYED", ""})
 
@@ -20,13 +20,15 @@ _GOOD = frozenset({"AVAILABLE", "DEPLOYED", ""})
 def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     """`ok`, `5.2% 5xx`, `no traffic`, `unknown`; then traffic, latency, what it serves."""
     yield _headline(snapshot, settings)
+    seen = read_at(snapshot.requests)
     if snapshot.whole is not None:
-        yield Fact("requests a minute", number(round(snapshot.whole / 5, 1)), snapshot.whole / 5)
+        shown = number(round(snapshot.whole / 5, 1))
+        yield Fact("requests a minute", shown, snapshot.whole / 5, as_of=seen)
     if snapshot.latency_p95 is not None:
         yield Fact("95th percentile", duration(snapshot.latency_p95), snapshot.latency_p95, "s")
     refused = snapshot.share_of(snapshot.client_errors).share
     if refused is not None:
-        yield Fact("4xx", percent(refused), refused, "share")
+        yield Fact("4xx", percent(refused), refused, "share", as_of=seen)
     yield Fact(
         "serves", snapshot.deployment or ("its newest" if snapshot.auto_deploy else "nothing")
     )
@@ -34,6 +36,7 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
 
 def _headline(snapshot: Snapshot, settings: Settings) -> Fact:
     rate = snapshot.share_of(snapshot.errors)
+    seen = read_at(snapshot.requests, snapshot.errors)
     if rate.part:
         severity = rate.grade(
             settings.errors, minimum=settings.min_requests, few=settings.few_requests
@@ -41,13 +44,13 @@ def _headline(snapshot: Snapshot, settings: Settings) -> Fact:
         shown = f"{percent(rate.share or 0)} 5xx"
         if not rate.enough(settings.min_requests):
             shown = f"{number(rate.part)} of {number(rate.whole or 0)} 5xx"
-        return Fact("state", shown, rate.share, "share", severity or Severity.WARNING)
+        return Fact("state", shown, rate.share, "share", severity or Severity.WARNING, seen)
     if rate.part is not None and rate.whole:
-        return Fact("state", "ok", 0.0, "share")
+        return Fact("state", "ok", 0.0, "share", as_of=seen)
     unseen = any(is_blind(each) for each in (snapshot.requests, snapshot.errors)) or any(
         gap.what == "metrics" for gap in snapshot.gaps
     )
-    return Fact("state", "unknown" if unseen else "no traffic")
+    return Fact("state", "unknown" if unseen else "no traffic", as_of=seen)
 
 
 def tables(snapshot: Snapshot, _: Settings) -> Iterator[Table]:

@@ -14,7 +14,7 @@ from probes.autoscaling_group.in_service import is_below, states
 from probes.autoscaling_group.model import SERVING, Member, ScalingActivity, Snapshot, serving
 from probes.autoscaling_group.series import processor
 from probes.autoscaling_group.settings import Settings
-from probes.metrics import mean
+from probes.metrics import mean, read_at
 
 
 def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
@@ -28,7 +28,8 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
     yield Fact("bounds", f"{snapshot.minimum} to {snapshot.maximum}", snapshot.maximum)
     yield Fact("instances", states(snapshot))
     busy = mean(processor(snapshot, snapshot.cpu))
-    yield Fact("CPU", "unknown" if busy is None else f"{busy:.0f}%", busy, "%")
+    shown, seen = "unknown" if busy is None else f"{busy:.0f}%", read_at(snapshot.cpu)
+    yield Fact("CPU", shown, busy, "%", as_of=seen)
     if snapshot.suspended_names:
         yield Fact("suspended", ", ".join(snapshot.suspended_names), severity=Severity.WARNING)
 

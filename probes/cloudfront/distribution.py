@@ -30,7 +30,7 @@ from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.cloudfront import findings
 from probes.cloudfront.model import Snapshot
 from probes.cloudfront.settings import Settings
-from probes.metrics import NO_DATA, age, latest, query
+from probes.metrics import NO_DATA, age, latest, query, read_at
 
 _HOME = "us-east-1"
 _MISSING = "CF_MISSING"
@@ -191,19 +191,21 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     """`ok`, `5.2% 5xx`, `off`, `no traffic`, `unknown`, or its state."""
     rate = snapshot.share_of(snapshot.errors)
     severity = rate.grade(settings.errors, minimum=100, few=settings.few_requests)
+    seen = read_at(snapshot.requests)
     if not snapshot.enabled:
         yield Fact("state", "off", severity=Severity.CRITICAL)
     elif snapshot.status not in {"Deployed", "InProgress"}:
         yield Fact("state", snapshot.status or "unknown", severity=Severity.WARNING)
     elif rate.share:
-        yield Fact("state", f"{percent(rate.share)} 5xx", rate.share, "share", severity)
+        yield Fact("state", f"{percent(rate.share)} 5xx", rate.share, "share", severity, seen)
     elif rate.share is not None:
-        yield Fact("state", "ok", 0.0, "share")
+        yield Fact("state", "ok", 0.0, "share", as_of=seen)
     else:
         quiet = not snapshot.gaps and not rate.whole
-        yield Fact("state", "no traffic" if quiet else "unknown")
+        yield Fact("state", "no traffic" if quiet else "unknown", as_of=seen)
     if rate.whole is not None:
-        yield Fact("requests a minute", number(round(rate.whole / 5, 1)), rate.whole / 5)
+        shown = number(round(rate.whole / 5, 1))
+        yield Fact("requests a minute", shown, rate.whole / 5, as_of=seen)
 
 
 def tables(snapshot: Snapshot, _: Settings) -> Iterator[Table]:

@@ -22,7 +22,7 @@ from probes.dynamodb.model import (
 )
 from probes.dynamodb.settings import Settings
 from probes.dynamodb.throttles import scaling_of, throttle_severity
-from probes.metrics import age, is_blind, mean, settled, total
+from probes.metrics import age, is_blind, mean, read_at, settled, total
 
 
 def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
@@ -31,13 +31,17 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     for lane in snapshot.lanes:
         share = mean(used(lane, snapshot.at))
         if share is not None:
-            yield Fact(f"{lane.name} used", percent(share), share, "share")
+            seen = read_at(lane.consumed)
+            yield Fact(f"{lane.name} used", percent(share), share, "share", as_of=seen)
         events = throttled(lane, snapshot.at)
         if events:
-            yield Fact(f"{lane.name} throttled in 5 min", number(round(events)), events)
-    asked = total(settled(requests(snapshot), snapshot.at))
+            seen = read_at(lane.throttles)
+            yield Fact(f"{lane.name} throttled in 5 min", number(round(events)), events, as_of=seen)
+    series = requests(snapshot)
+    asked = total(settled(series, snapshot.at))
     shown = "unknown" if asked is None else number(round(asked / 5))
-    yield Fact("requests a minute", shown, None if asked is None else asked / 5)
+    rate = None if asked is None else asked / 5
+    yield Fact("requests a minute", shown, rate, as_of=read_at(series))
     yield Fact("billing", snapshot.billing_mode.lower().replace("_", " "))
 
 
@@ -48,13 +52,14 @@ def _headline(snapshot: Snapshot, settings: Settings) -> Fact:
     known = [each for each in events if each is not None]
     graded = (throttle_severity(snapshot, lane, settings) for lane in snapshot.lanes)
     severity = max((each for each in graded if each), default=None)
+    seen = read_at(*(lane.consumed for lane in snapshot.lanes))
     if severity is not None:
-        return Fact("state", "throttled", sum(known) / 5, "/min", severity)
+        return Fact("state", "throttled", sum(known) / 5, "/min", severity, seen)
     if known:
-        return Fact("state", "ok", sum(known) / 5, "/min")
+        return Fact("state", "ok", sum(known) / 5, "/min", as_of=seen)
     blind = any(is_blind(lane.consumed) for lane in snapshot.lanes)
     unseen = blind or any(gap.what == "metrics" for gap in snapshot.gaps)
-    return Fact("state", "unknown" if unseen else "no traffic")
+    return Fact("state", "unknown" if unseen else "no traffic", as_of=seen)
 
 
 def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:

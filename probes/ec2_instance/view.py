@@ -13,7 +13,7 @@ from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, number
 from probes.ec2_instance.model import AgentMetric, Snapshot, processor
 from probes.ec2_instance.settings import Settings
-from probes.metrics import latest, mean, settled
+from probes.metrics import latest, mean, read_at, settled
 
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
 
@@ -22,17 +22,20 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     """`running 3/3`, `impaired`, `checks unknown`, or the state that it is in."""
     yield _headline(snapshot)
     busy = mean(processor(snapshot))
-    yield Fact("CPU", "unknown" if busy is None else f"{busy:.0f}%", busy, "%")
+    shown, seen = "unknown" if busy is None else f"{busy:.0f}%", read_at(snapshot.cpu)
+    yield Fact("CPU", shown, busy, "%", as_of=seen)
     if snapshot.application is not None:
         status = snapshot.application.status
         yield Fact("application", status, severity=None if status == "ok" else Severity.WARNING)
     left = latest(snapshot.credits)
     if left is not None:
-        yield Fact("credits", number(left), left)
+        yield Fact("credits", number(left), left, as_of=read_at(snapshot.credits))
     used = _most(snapshot, snapshot.memory)
-    yield Fact("memory", _shown(used, snapshot.memory), used, "%", settings.memory.grade(used))
+    shown, seen = _shown(used, snapshot.memory), _seen(snapshot.memory)
+    yield Fact("memory", shown, used, "%", settings.memory.grade(used), seen)
     full = _most(snapshot, snapshot.disks)
-    yield Fact("fullest disk", _shown(full, snapshot.disks), full, "%", settings.disk.grade(full))
+    shown, seen = _shown(full, snapshot.disks), _seen(snapshot.disks)
+    yield Fact("fullest disk", shown, full, "%", settings.disk.grade(full), seen)
     yield Fact("type", f"{snapshot.type} {snapshot.zone}".strip())
 
 
@@ -53,6 +56,10 @@ def _headline(snapshot: Snapshot) -> Fact:
 def _most(snapshot: Snapshot, metrics: tuple[AgentMetric, ...] | None) -> float | None:
     found = (latest(settled(each.used, snapshot.at)) for each in metrics or ())
     return max((value for value in found if value is not None), default=None)
+
+
+def _seen(metrics: tuple[AgentMetric, ...] | None) -> datetime | None:
+    return read_at(*(each.used for each in metrics or ()))
 
 
 def _shown(value: float | None, metrics: tuple[AgentMetric, ...] | None) -> str:

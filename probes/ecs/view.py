@@ -14,7 +14,7 @@ from probes.ecs import stops, tasks
 from probes.ecs.deployment import ServiceDeployment
 from probes.ecs.model import Deployment, RunningTask, Snapshot, Stop, name_of
 from probes.ecs.settings import Settings
-from probes.metrics import mean, peak, settled
+from probes.metrics import mean, peak, read_at, settled
 
 
 def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
@@ -40,8 +40,9 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
         yield Fact("failed tasks", str(primary.failed_tasks), primary.failed_tasks)
     cpu = mean(settled(snapshot.cpu, snapshot.at))
     memory = peak(settled(snapshot.memory, snapshot.at))
-    yield Fact("CPU", "unknown" if cpu is None else f"{cpu:.0f}%", cpu, "%")
-    yield Fact("memory", "unknown" if memory is None else f"{memory:.0f}%", memory, "%")
+    seen = read_at(snapshot.cpu, snapshot.memory)
+    yield Fact("CPU", "unknown" if cpu is None else f"{cpu:.0f}%", cpu, "%", as_of=seen)
+    yield Fact("memory", "unknown" if memory is None else f"{memory:.0f}%", memory, "%", as_of=seen)
 
 
 def _count_severity(snapshot: Snapshot) -> Severity | None:

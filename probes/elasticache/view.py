@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from cockpit.connect.session import Series
 from cockpit.triage.changes import Change
@@ -13,7 +14,7 @@ from cockpit.units import age, number
 from probes.elasticache import model
 from probes.elasticache.model import CacheEvent, Node, Snapshot
 from probes.elasticache.settings import Settings
-from probes.metrics import latest, peak, settled, total
+from probes.metrics import latest, peak, read_at, settled, total
 
 
 def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
@@ -21,17 +22,24 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
     yield Fact("status", snapshot.status, severity=_status_severity(snapshot))
     yield Fact("nodes", str(len(snapshot.nodes)), len(snapshot.nodes))
     memory = _most(snapshot, "DatabaseMemoryUsagePercentage")
-    yield Fact("memory", _percent(memory), memory, "%")
+    seen = _seen(snapshot, "DatabaseMemoryUsagePercentage")
+    yield Fact("memory", _percent(memory), memory, "%", as_of=seen)
     cpu = _most(snapshot, "EngineCPUUtilization")
-    yield Fact("engine CPU", _percent(cpu), cpu, "%")
+    seen = _seen(snapshot, "EngineCPUUtilization")
+    yield Fact("engine CPU", _percent(cpu), cpu, "%", as_of=seen)
     connections = _most(snapshot, "CurrConnections")
     shown = "unknown" if connections is None else _whole(connections)
-    yield Fact("connections", shown, connections)
+    yield Fact("connections", shown, connections, as_of=_seen(snapshot, "CurrConnections"))
     hits = _sum(snapshot, "CacheHits", "GetHits")
     misses = _sum(snapshot, "CacheMisses", "GetMisses")
     if hits is not None and misses is not None and hits + misses:
         rate = hits / (hits + misses)
-        yield Fact("hit rate", f"{rate:.0%}", rate, "share")
+        seen = _seen(snapshot, "CacheHits", "GetHits", "CacheMisses", "GetMisses")
+        yield Fact("hit rate", f"{rate:.0%}", rate, "share", as_of=seen)
+
+
+def _seen(snapshot: Snapshot, *names: str) -> datetime | None:
+    return read_at(*(node.series(name) for node in snapshot.nodes for name in names))
 
 
 def _status_severity(snapshot: Snapshot) -> Severity | None:

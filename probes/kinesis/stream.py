@@ -28,7 +28,7 @@ from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.kinesis import findings
 from probes.kinesis.model import Snapshot, StreamConsumer
 from probes.kinesis.settings import Settings
-from probes.metrics import NO_DATA, age, held, latest, query, settled, total
+from probes.metrics import NO_DATA, age, held, latest, query, read_at, settled, total
 
 _SPACE = "AWS/Kinesis"
 _SERIES = {
@@ -181,9 +181,11 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
         shown = f"{duration(worst / 1000)} behind"
     elif any(gap.what.startswith("metric") for gap in snapshot.gaps):
         shown = "unknown"
-    yield Fact("behind", shown, None if worst is None else worst / 1000, "s", severity)
+    behind, seen = None if worst is None else worst / 1000, read_at(*lanes)
+    yield Fact("behind", shown, behind, "s", severity, seen)
     if written is not None:
-        yield Fact("records a minute", number(round(written / 5)), written / 5)
+        seen = read_at(snapshot.records)
+        yield Fact("records a minute", number(round(written / 5)), written / 5, as_of=seen)
     yield Fact("shards", number(snapshot.shards), snapshot.shards)
 
 

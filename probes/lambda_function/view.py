@@ -12,7 +12,7 @@ from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, duration, number, percent
 from probes.lambda_function.model import Snapshot, error_rate, now, throttle_rate
 from probes.lambda_function.settings import Settings
-from probes.metrics import age, is_blind, latest, peak, settled, total
+from probes.metrics import age, is_blind, latest, peak, read_at, settled, total
 
 _SERVING = frozenset({"Active", "Inactive"})
 
@@ -22,13 +22,16 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     yield _headline(snapshot, settings)
     done = total(settled(snapshot.invocations, snapshot.at))
     if done is not None:
-        yield Fact("invocations a minute", number(round(done / 5, 1)), done / 5)
+        shown, seen = number(round(done / 5, 1)), read_at(snapshot.invocations)
+        yield Fact("invocations a minute", shown, done / 5, as_of=seen)
     slow = latest(now(snapshot, snapshot.duration_p95))
     if slow is not None:
-        yield Fact("95th percentile", duration(slow / 1000), slow / 1000, "s")
+        seen = read_at(snapshot.duration_p95)
+        yield Fact("95th percentile", duration(slow / 1000), slow / 1000, "s", as_of=seen)
     running = peak(now(snapshot, snapshot.concurrency))
     if running is not None:
-        yield Fact("running at once", number(running), running)
+        seen = read_at(snapshot.concurrency)
+        yield Fact("running at once", number(running), running, as_of=seen)
     used = max((each.used_mb for each in snapshot.reports), default=None)
     text = "not read" if used is None else f"{used:,} of {snapshot.memory_mb:,} MB"
     yield Fact("memory", text, used, "MB")
@@ -43,20 +46,22 @@ def _headline(snapshot: Snapshot, settings: Settings) -> Fact:
     if snapshot.reserved == 0:
         return Fact("state", "off", severity=Severity.CRITICAL)
     rate, refused = error_rate(snapshot), throttle_rate(snapshot)
+    seen = read_at(snapshot.invocations, snapshot.errors, snapshot.throttles)
     severity = (
         settings.errors.grade(rate.share) if rate.enough(settings.least_invocations) else None
     )
     if rate.part and severity:
-        return Fact("state", f"{percent(rate.share or 0)} errors", rate.share, "share", severity)
+        shown = f"{percent(rate.share or 0)} errors"
+        return Fact("state", shown, rate.share, "share", severity, seen)
     if rate.part:
         shown = f"{rate.part:,.0f} of {rate.whole or 0:,.0f} failed"
-        return Fact("state", shown, rate.share, "share", Severity.WARNING)
+        return Fact("state", shown, rate.share, "share", Severity.WARNING, seen)
     if refused.part:
-        return Fact("state", "throttled", refused.share, "share", Severity.WARNING)
+        return Fact("state", "throttled", refused.share, "share", Severity.WARNING, seen)
     if rate.whole:
-        return Fact("state", "ok", 0.0, "share")
+        return Fact("state", "ok", 0.0, "share", as_of=seen)
     unseen = is_blind(snapshot.invocations) or any(gap.what == "metrics" for gap in snapshot.gaps)
-    return Fact("state", "unknown" if unseen else "not invoked")
+    return Fact("state", "unknown" if unseen else "not invoked", as_of=seen)
 
 
 def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:

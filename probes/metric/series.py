@@ -25,7 +25,7 @@ from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.units import duration, number
-from probes.metrics import NO_DATA, age, history, is_blind, latest, query, settled
+from probes.metrics import NO_DATA, age, history, is_blind, latest, query, read_at, settled
 
 _POINTS = 185
 _NEWEST, _USUAL = 20, 180
@@ -270,7 +270,7 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
     """The newest whole period."""
     value = latest(snapshot.cut(_NEWEST))
     text = "no data" if value is None else number(round(value, 2))
-    yield Fact(snapshot.query.name, text, value)
+    yield Fact(snapshot.query.name, text, value, as_of=read_at(snapshot.series))
 
 
 PROBE = Probe(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.connect.session import Series
 from cockpit.triage.changes import Change
@@ -10,7 +11,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age, duration, number, percent
-from probes.metrics import latest, lowest, mean, peak, settled
+from probes.metrics import latest, lowest, mean, peak, read_at, settled
 from probes.rds import events, model
 from probes.rds.load import most_connections
 from probes.rds.model import Instance, Snapshot
@@ -32,13 +33,18 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
         yield Fact("primary", ", ".join(elsewhere))
     connections = _most(snapshot, "DatabaseConnections")
     shown = "unknown" if connections is None else number(round(connections))
-    yield Fact("connections", shown, connections)
-    cpu = _most(snapshot, "CPUUtilization")
-    yield Fact("CPU", "unknown" if cpu is None else f"{cpu:.0f}%", cpu, "%")
+    yield Fact("connections", shown, connections, as_of=_seen(snapshot, "DatabaseConnections"))
+    cpu, seen = _most(snapshot, "CPUUtilization"), _seen(snapshot, "CPUUtilization")
+    yield Fact("CPU", "unknown" if cpu is None else f"{cpu:.0f}%", cpu, "%", as_of=seen)
     shares = [free_share(each, snapshot) for each in snapshot.instances]
     free = min((share for share in shares if share is not None), default=None)
     if free is not None:
-        yield Fact("free storage", percent(free), free, "share")
+        seen = _seen(snapshot, "FreeStorageSpace")
+        yield Fact("free storage", percent(free), free, "share", as_of=seen)
+
+
+def _seen(snapshot: Snapshot, name: str) -> datetime | None:
+    return read_at(*(each.series(name) for each in snapshot.instances))
 
 
 def _headline(snapshot: Snapshot) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, number
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
-from probes.metrics import Rate, counted, is_blind, query, settled, total
+from probes.metrics import Rate, counted, is_blind, query, read_at, settled, total
 from probes.sns_topic.model import Settings, Snapshot, Subscription
 
 _NOBODY = "SNS_NO_SUBSCRIBERS"
@@ -247,9 +247,10 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     if snapshot.pending:
         yield Fact("pending", f"{snapshot.pending:,}", snapshot.pending)
     for name in ("published", "delivered", "failed"):
-        value = total(hour(snapshot, getattr(snapshot, name)))
+        series = getattr(snapshot, name)
+        value = total(hour(snapshot, series))
         if value is not None:
-            yield Fact(f"{name} in an hour", number(value), value)
+            yield Fact(f"{name} in an hour", number(value), value, as_of=read_at(series))
 
 
 def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:

@@ -8,7 +8,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, number
-from probes.metrics import age, held, latest, settled, total
+from probes.metrics import age, held, latest, read_at, settled, total
 from probes.sqs.model import Snapshot
 from probes.sqs.settings import Settings
 
@@ -24,7 +24,8 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     yield Fact("waiting", shown, waits, "", severity)
     oldest = latest(series)
     if oldest is not None:
-        yield Fact("oldest", duration(oldest), oldest, "s", severity)
+        seen = read_at(snapshot.oldest)
+        yield Fact("oldest", duration(oldest), oldest, "s", severity, seen)
     elif waits:
         yield Fact("oldest", "unknown")
     if snapshot.in_flight is not None:
@@ -34,7 +35,8 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     for label, flow in (("sent", snapshot.sent), ("deleted", snapshot.deleted)):
         told = total(settled(flow, snapshot.at))
         if told is not None:
-            yield Fact(f"{label} a minute", number(round(told / 5, 1)), told / 5)
+            shown = number(round(told / 5, 1))
+            yield Fact(f"{label} a minute", shown, told / 5, as_of=read_at(flow))
 
 
 def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:

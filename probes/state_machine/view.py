@@ -8,7 +8,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, number, percent
-from probes.metrics import age, is_blind, latest, total
+from probes.metrics import age, is_blind, latest, read_at, total
 from probes.state_machine.model import Snapshot, failure_rate, now
 from probes.state_machine.settings import Settings
 
@@ -21,25 +21,27 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
         yield Fact("running", f"{number(snapshot.running)}{more}", snapshot.running)
     began = total(now(snapshot, snapshot.starts))
     if began is not None:
-        yield Fact("started in 15 min", number(began), began)
+        yield Fact("started in 15 min", number(began), began, as_of=read_at(snapshot.starts))
     slow = latest(now(snapshot, snapshot.duration))
     if slow is not None:
-        yield Fact("95th percentile", duration(slow / 1000), slow / 1000, "s")
+        seen = read_at(snapshot.duration)
+        yield Fact("95th percentile", duration(slow / 1000), slow / 1000, "s", as_of=seen)
 
 
 def _headline(snapshot: Snapshot, settings: Settings) -> Fact:
     if snapshot.status.upper() != "ACTIVE":
         return Fact("state", snapshot.status or "unknown", severity=Severity.WARNING)
     rate = failure_rate(snapshot)
+    seen = read_at(snapshot.starts, snapshot.failures)
     if rate.part:
         enough = rate.enough(settings.least_executions)
         severity = settings.failed.grade(rate.share) if enough else Severity.WARNING
         shown = f"{number(rate.part)} of {number(rate.whole or 0)} failed"
         if enough:
             shown = f"{percent(rate.share or 0)} failed"
-        return Fact("state", shown, rate.share, "share", severity)
+        return Fact("state", shown, rate.share, "share", severity, seen)
     if rate.whole:
-        return Fact("state", "ok", 0.0, "share")
+        return Fact("state", "ok", 0.0, "share", as_of=seen)
     unseen = is_blind(snapshot.starts) or any(gap.what == "metrics" for gap in snapshot.gaps)
     if unseen:
         return Fact("state", "unknown")

@@ -28,7 +28,7 @@ from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age as short_age
 from cockpit.units import number
 from probes.answers import Gap, attempt, blind_series, partly_blind
-from probes.metrics import NO_DATA, latest, query, total
+from probes.metrics import NO_DATA, latest, query, read_at, total
 from probes.silence import silence
 from probes.target_group.answers import (
     Attribute,
@@ -299,7 +299,8 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
             yield Fact(state, str(held), float(held), "", Severity.WARNING)
     requests = latest(snapshot.requests)
     if requests is not None:
-        yield Fact("requests a minute", number(requests), requests)
+        seen = read_at(snapshot.requests)
+        yield Fact("requests a minute", number(requests), requests, as_of=seen)
 
 
 def tables(snapshot: Snapshot, _: Settings) -> Iterable[Table]:

@@ -8,7 +8,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count
-from probes.metrics import peak, settled, total
+from probes.metrics import peak, read_at, settled, total
 from probes.vpc_path.findings import Settings, Snapshot, in_words, wanted
 from probes.vpc_path.model import Blocker, Way
 
@@ -36,6 +36,7 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
             f"{shown}, ports used up" if short else shown,
             active,
             severity=Severity.CRITICAL if short else None,
+            as_of=read_at(nat.active),
         )
     if snapshot.unexamined:
         ends = count(snapshot.unexamined, "further end")

@@ -9,7 +9,7 @@ from cockpit.triage.changes import Change
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import number, percent
-from probes.metrics import settled, total
+from probes.metrics import read_at, settled, total
 from probes.waf_acl.findings import blocked_rate, blocks, judged
 from probes.waf_acl.model import SampledShare, Settings, Snapshot, WafRule
 
@@ -22,9 +22,11 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     shown = "no data" if share is None else percent(share)
     if share is None and any(gap.what.startswith("metric") for gap in snapshot.gaps):
         shown = "unknown"
-    yield Fact("blocked", shown, share, "share", severity)
+    seen = read_at(snapshot.blocked, snapshot.allowed)
+    yield Fact("blocked", shown, share, "share", severity, seen)
     if rate.whole is not None:
-        yield Fact("requests a minute", number(round(rate.whole / 5)), rate.whole / 5)
+        shown = number(round(rate.whole / 5))
+        yield Fact("requests a minute", shown, rate.whole / 5, as_of=seen)
     yield Fact("rules", number(len(snapshot.rules)), len(snapshot.rules))
 
 

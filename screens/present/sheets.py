@@ -240,7 +240,7 @@ def history(board: Board, reading: Reading, fact: Fact) -> tuple[float, ...]:
 
 def _number(fact: Fact, reading: Reading, shown: Shown, *, wide: bool) -> Row:
     values = history(shown.board, reading, fact)
-    old = since(shown.moment, reading.at)
+    old = since(shown.moment, fact.as_of or reading.at)
     trend = spark(values, _SPARK) if len(values) > 1 else ""
     low, high = (min(values), max(values)) if len(values) > 1 else (None, None)
     cells: tuple[str, ...] = (fact.label, fact.text, trend, age(old))

@@ -166,7 +166,7 @@ def _system(target: Target, found: list[Reading], worst: Severity | None) -> Sys
     if head is not None:
         seen, fact = head
         cut = any(each.at > seen.at and _cut_off(each) for each in blind)
-        return System(target, state, fact.text, seen.at, cut)
+        return System(target, state, fact.text, fact.as_of or seen.at, cut)
     leader = next((reading for reading in blind if reading.leads), None)
     for reading in (leader, *blind):
         if reading is not None and isinstance(reading.outcome, Blind):

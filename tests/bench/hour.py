@@ -52,11 +52,13 @@ class Watched:
 
 
 @asynccontextmanager
-async def looking(path: Path, shop: mixed.Shop) -> AsyncIterator[tuple[Engine, Store]]:
-    """The engine at its first sweep, which has ended."""
+async def looking(
+    path: Path, shop: mixed.Shop, *, store: Store | None = None
+) -> AsyncIterator[tuple[Engine, Store]]:
+    """The engine at its first sweep, which has ended. `store`: where readings go; None: a new one."""
     probes, settings = _loaded(path)
     connections = sweep.connections(settings, Role.TRIAGE)
-    store = Store()
+    store = store or Store()
     engine = sweep.engine(sweep.looks(settings, probes), connections, store=store, **_besides())
     await _put(connections, shop)
     running = asyncio.create_task(engine.run())

@@ -520,6 +520,15 @@ def test_the_probe_that_leads_gives_the_headline_whatever_the_others_say() -> No
         assert told[1].text == reading.outcome.facts[0].text  # type: ignore[union-attr]
 
 
+def test_the_age_beside_a_target_is_that_of_its_number() -> None:
+    reading = next(v for k, v in board().readings.items() if k.target == "orders-db")
+    target = Target(name="orders-db", kind="postgres", settings=AwsResource(aws="", id="x"))
+    for as_of, told in ((None, "513/s"), (NOW - timedelta(minutes=14), "513/s 14m")):
+        seen = Seen(facts=(Fact("commands", "513/s", 513.0, "/s", as_of=as_of),))
+        row = systems._system(target, [replace(reading, at=NOW, outcome=seen)], None)
+        assert systems.draw(row, 60, NOW).plain.rstrip().endswith(told)
+
+
 def test_every_kind_with_several_probes_of_its_own_has_one_that_leads() -> None:
     kinds = Counter(probe.kind for probe in registry().values())
     leading = sorted(probe.id for probe in registry().values() if probe.leads)

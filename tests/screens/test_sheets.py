@@ -274,6 +274,19 @@ async def test_what_was_frozen_stays_when_a_later_look_sees_more(
         assert [row.key for row in rows(pilot).rows] == ["1", "2", "3"]
 
 
+async def test_a_number_that_is_older_than_its_look_has_its_own_age(
+    desk: FakeDesk, show: Shows
+) -> None:
+    """The budget keeps series for longer than a look: what AWS said of the tasks is of now."""
+    facts = (Fact("running", "2/2", 2.0), Fact("CPU", "41%", 41.0, "%", as_of=ago(minutes=14)))
+    with_looks(desk, look("redis.health", facts=facts))
+    async with show(desk) as pilot:
+        await opened(pilot)
+        told = text(pilot).splitlines()
+        assert any("running" in each and " 3s" in each for each in told)
+        assert any("CPU" in each and " 14m" in each for each in told)
+
+
 async def test_numbers_have_trends_and_an_old_look_is_not_called_live(
     desk: FakeDesk, show: Shows
 ) -> None:
