@@ -5,7 +5,9 @@ Zero requests are not zero per cent of errors, and a few requests are told as nu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, number
@@ -15,7 +17,7 @@ from probes.alb.evidence import counted, grade_of, planned, said, share_of
 from probes.alb.flows import flows_refused, network
 from probes.alb.model import ELB_5XX, REQUESTS, AlbGroup, Snapshot, group_rate
 from probes.alb.settings import Settings
-from probes.began import POINTS, reached_since
+from probes.began import POINTS, bad_since
 from probes.metrics import Rate, history
 
 
@@ -260,9 +262,17 @@ def latency(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         next="look at the databases and services that it needs",
         fact=False,
-        began=reached_since(snapshot.p95_buckets, settings.latency, period=300),
+        began=_slow_since(snapshot, settings),
         resolution=begun.BUCKETS,
     )
+
+
+def _slow_since(snapshot: Snapshot, settings: Settings) -> datetime | None:
+    """Since when five minutes reach the mildest limit, or that many times a day ago."""
+    alone = settings.latency.first or math.inf
+    times, day = settings.latency_ratio.first or math.inf, snapshot.latency_p95_day or math.inf
+    least = min(alone, max(settings.latency_floor, times * day))
+    return bad_since(snapshot.p95_buckets, lambda p95: p95 >= least, period=300)
 
 
 APPLICATION = (state, balancer_errors, target_errors, latency, connections, traffic, clients)

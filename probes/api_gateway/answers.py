@@ -9,6 +9,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import number
 from probes.api_gateway.model import Snapshot
 from probes.api_gateway.settings import Settings
+from probes.began import POINTS, share_since
 from probes.metrics import history, settled, total
 
 _WHY = {
@@ -56,6 +57,12 @@ def errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=_against(snapshot),
         next="look at what is behind it, and whether it began with the deployment",
         fact=False,
+        began=share_since(
+            snapshot.of_hours(snapshot.errors),
+            snapshot.of_hours(snapshot.requests),
+            settings.errors,
+        ),
+        resolution=POINTS,
     )
 
 

@@ -9,6 +9,7 @@ from cockpit.units import percent
 from probes.api_gateway.answers import by, split
 from probes.api_gateway.model import Snapshot
 from probes.api_gateway.settings import Settings
+from probes.began import POINTS, share_since
 from probes.metrics import Rate, counted, settled, total
 
 
@@ -54,6 +55,12 @@ def contract(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=() if proved else ("the access log does not tell whose answers they are",),
         next="was the type of an integration changed in the last deployment?",
         fact=False,
+        began=share_since(
+            snapshot.of_hours(snapshot.errors),
+            snapshot.of_hours(snapshot.requests),
+            settings.errors,
+        ),
+        resolution=POINTS,
     )
 
 

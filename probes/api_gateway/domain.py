@@ -18,6 +18,7 @@ from cockpit.units import duration
 from probes.api_gateway.model import CustomDomain, Snapshot
 from probes.api_gateway.reach import unknown
 from probes.api_gateway.settings import Settings
+from probes.began import TOLD
 
 _MOVING = {"UPDATING", "PENDING"}
 _BROKEN = {"FAILED", "PENDING_CERTIFICATE_REIMPORT", "PENDING_OWNERSHIP_VERIFICATION"}
@@ -144,4 +145,6 @@ def certificate(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         evidence=shown,
         likely=("the DNS record that proves the name is gone", "it was imported, and not again"),
         next="renew it, or put the record of ACM back",
+        began=domain.ends if left is not None and left <= 0 else None,
+        resolution=TOLD,
     )

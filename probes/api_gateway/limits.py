@@ -9,6 +9,7 @@ from cockpit.units import number, percent
 from probes.api_gateway.model import Snapshot
 from probes.api_gateway.settings import Settings
 from probes.baseline import usual, usual_of_sparse
+from probes.began import POINTS, share_since
 from probes.metrics import history, peak, settled
 
 
@@ -49,6 +50,12 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         next="split them by status and path in the access log",
         fact=False,
+        began=share_since(
+            snapshot.of_hours(snapshot.client_errors),
+            snapshot.of_hours(snapshot.requests),
+            settings.client_errors,
+        ),
+        resolution=POINTS,
     )
 
 

@@ -8,6 +8,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
 from probes.api_gateway.model import WEBSOCKET, Snapshot
 from probes.api_gateway.settings import Settings
+from probes.began import POINTS, bad_since, resolution
 from probes.metrics import peak, running, settled
 
 
@@ -42,12 +43,20 @@ def slow(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("what is behind it is slow: a database, a third party, a cold start",),
             next="look at what is behind it",
             fact=False,
+            began=bad_since(
+                settled(snapshot.latency_most, snapshot.at, minutes=20),
+                lambda value: value >= limit * 1000,
+            )
+            if cut_off
+            else None,
+            resolution=POINTS,
         )
     ratio = p95 / day if p95 is not None and day else None
     severity = settings.latency_ratio.grade(ratio)
     if severity is None or p95 is None or p95 < settings.latency_floor or not enough:
         return
     behind = snapshot.integration_p95
+    least = (settings.latency_ratio.first or 0) * (day or 0)
     own = None if behind is None else max(0.0, p95 - behind)
     mine = own is not None and own > p95 / 2
     yield Finding(
@@ -63,6 +72,12 @@ def slow(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("the authorizer, or a mapping",) if mine else ("what is behind it is slow",),
         next="look at the authorizer" if mine else "look at what is behind it",
         fact=False,
+        began=bad_since(
+            snapshot.p95_buckets,
+            lambda value: value >= max(settings.latency_floor, least),
+            period=300,
+        ),
+        resolution=resolution(300),
     )
 
 

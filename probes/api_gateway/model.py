@@ -196,6 +196,8 @@ class Snapshot:
     """Seconds, of the newest five whole minutes, like all percentiles here."""
     latency_p99: float | None = None
     integration_p95: float | None = None
+    p95_buckets: Series = NO_DATA
+    """The same of each whole five minutes of the last quarter of an hour."""
     latency_p95_day: float | None = None
     requests_day: float | None = None
     """Requests in the same five minutes a day earlier; None: none are known of."""
@@ -236,6 +238,10 @@ class Snapshot:
         if moved is not None and moved.deployment == self.deployment:
             return moved.at if made is None else max(made, moved.at)
         return made
+
+    def of_hours(self, series: Series) -> Series:
+        """All of it that will not change any more."""
+        return settled(series, self.at, minutes=180)
 
     def share_of(self, part: Series) -> Rate:
         """A share of the requests of five minutes."""

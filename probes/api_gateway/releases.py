@@ -11,6 +11,7 @@ from probes.api_gateway.answers import age
 from probes.api_gateway.model import ApiIntegration, IntegrationChange, Snapshot
 from probes.api_gateway.reach import unknown
 from probes.api_gateway.settings import Settings
+from probes.began import TOLD, told
 from probes.metrics import Rate
 
 _CHANGES_KEPT = 3600.0
@@ -95,6 +96,8 @@ def changed(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         next="go back to the deployment that served before"
         if worse
         else "did what is wrong begin after it?",
+        began=told(since, snapshot.at),
+        resolution=TOLD,
     )
 
 

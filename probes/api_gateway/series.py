@@ -61,6 +61,7 @@ async def measured(aws: AwsReads, look: Snapshot) -> Snapshot:
         client_errors=sums[2],
         latency_most=slow.get(most, NO_DATA),
         latency_p95=_seconds(slow.get(p95, NO_DATA), look.at),
+        p95_buckets=_buckets(slow.get(p95, NO_DATA), look.at),
         latency_p99=_seconds(slow.get(p99, NO_DATA), look.at),
         integration_p95=_seconds(slow.get(behind, NO_DATA), look.at),
         latency_p95_day=_seconds(day.get(p95, NO_DATA), look.at - timedelta(minutes=_DAY)),
@@ -71,8 +72,13 @@ async def measured(aws: AwsReads, look: Snapshot) -> Snapshot:
 
 def _seconds(series: Series, at: datetime) -> float | None:
     """The newest whole bucket, of milliseconds; of an earlier day it was asked for just now."""
-    bucket = latest(settled(replace(series, asked_at=None), at, minutes=15, period=_BUCKET))
-    return None if bucket is None else bucket / 1000
+    return latest(_buckets(series, at))
+
+
+def _buckets(series: Series, at: datetime) -> Series:
+    """Its whole buckets of a quarter of an hour, in seconds."""
+    whole = settled(replace(series, asked_at=None), at, minutes=15, period=_BUCKET)
+    return replace(whole, values=tuple(value / 1000 for value in whole.values))
 
 
 def _same_minutes(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import percent
 from probes.api_gateway.model import Snapshot
 from probes.api_gateway.settings import Settings
+from probes.began import POINTS, bad_since, ended_since
 from probes.metrics import history, is_blind
 
 
@@ -45,4 +48,19 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         if lost
         else "compare errors and latency: retries follow errors, sales come before them",
         fact=False,
+        began=_began(snapshot, settings, day=day, week=week, lost=bool(lost)),
+        resolution=POINTS,
     )
+
+
+def _began(
+    snapshot: Snapshot, settings: Settings, *, day: float, week: float, lost: bool
+) -> datetime | None:
+    series = snapshot.of_hours(snapshot.requests)
+    if lost and not snapshot.whole:
+        return ended_since(series)
+    if lost:
+        most = (settings.drop.first or 0) * min(day, week) / 5
+        return bad_since(series, lambda value: value <= most)
+    least = (settings.surge.first or math.inf) * max(day, week) / 5
+    return bad_since(series, lambda value: value >= least)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, number
-from probes.lambda_function.model import EventSource, Snapshot, now
+from probes.began import POINTS, counted_since, reached_since
+from probes.lambda_function.model import EventSource, Snapshot, now, of_hours
 from probes.lambda_function.settings import Settings
-from probes.metrics import held, history, latest, settled, total
+from probes.metrics import held, history, latest, settled, together, total
 
 _MOVING = frozenset({"Creating", "Enabling", "Updating"})
 _OFF = frozenset({"Disabled", "Disabling", "Deleting"})
@@ -56,6 +58,8 @@ def backlog(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=causes,
             next="are invocations failing or throttled? then that first",
             fact=False,
+            began=reached_since(of_hours(snapshot, series), _milliseconds(limits)),
+            resolution=POINTS,
         )
 
 
@@ -101,7 +105,16 @@ def lost(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         next="find what fails; then the events have to be sent again by whoever has them",
         fact=False,
+        began=_first_lost(snapshot),
+        resolution=POINTS,
     )
+
+
+def _first_lost(snapshot: Snapshot) -> datetime | None:
+    lost = together(
+        snapshot.async_dropped, snapshot.dead_letter_errors, snapshot.destination_failures
+    )
+    return counted_since(of_hours(snapshot, lost), of_hours(snapshot, snapshot.invocations))
 
 
 def mappings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -169,4 +182,9 @@ def recursion(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("it writes where it is triggered from: a bucket, a queue, a topic",),
             next="pause the trigger, then separate where it reads from where it writes",
             fact=False,
+            began=counted_since(
+                of_hours(snapshot, snapshot.recursion_stopped),
+                of_hours(snapshot, snapshot.invocations),
+            ),
+            resolution=POINTS,
         )

@@ -7,13 +7,15 @@ good invocation. Throttled attempts are in neither `Invocations` nor `Errors`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration, percent
 from probes.baseline import usual
+from probes.began import POINTS, bad_since, counted_since, ended_since, reached_since, share_since
 from probes.lambda_function.lines import is_full
-from probes.lambda_function.model import Snapshot, error_rate, logged, now, throttle_rate
+from probes.lambda_function.model import Snapshot, error_rate, logged, now, of_hours, throttle_rate
 from probes.lambda_function.read import period_of
 from probes.lambda_function.settings import Settings
 from probes.metrics import held, history, is_blind, latest, peak, quiet_for, total
@@ -65,7 +67,17 @@ def errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         if first is None
         else "is that line new since the last release or alias change?",
         fact=False,
+        began=_failing_since(snapshot, settings),
+        resolution=POINTS,
     )
+
+
+def _failing_since(snapshot: Snapshot, settings: Settings) -> datetime | None:
+    """Since when minutes fail as is told of; with few invocations, since the first error."""
+    errors, done = (of_hours(snapshot, each) for each in (snapshot.errors, snapshot.invocations))
+    if error_rate(snapshot).enough(settings.least_invocations):
+        return share_since(errors, done, settings.errors)
+    return counted_since(errors, done)
 
 
 def _line(snapshot: Snapshot) -> str | None:
@@ -130,10 +142,14 @@ def timeouts(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=causes,
             next="look at what it waits for; a longer timeout only lets more of them wait",
             fact=False,
+            began=bad_since(
+                of_hours(snapshot, snapshot.duration_most), lambda most: most >= _AT_LIMIT * limit
+            ),
+            resolution=POINTS,
         )
         return
     series = now(snapshot, snapshot.duration_p95)
-    near = Series(series.times, tuple(v / limit for v in series.values), series.status)
+    near = _shares(series, limit)
     severity = held(near, settings.near_timeout)
     if severity is not None:
         yield Finding(
@@ -145,7 +161,15 @@ def timeouts(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=causes,
             next="find what became slower: it fails when it takes a little longer",
             fact=False,
+            began=reached_since(
+                _shares(of_hours(snapshot, snapshot.duration_p95), limit), settings.near_timeout
+            ),
+            resolution=POINTS,
         )
+
+
+def _shares(series: Series, limit: float) -> Series:
+    return Series(series.times, tuple(v / limit for v in series.values), series.status)
 
 
 def _cut_off(snapshot: Snapshot, limit: float) -> int:
@@ -203,6 +227,8 @@ def silence(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=() if period else ("compared with the last three hours, not with the time of day",),
         next="look at the rule, the event source mapping, or whoever calls it",
         fact=bool(period),
+        began=_silent_since(snapshot, period),
+        resolution=POINTS,
     )
 
 
@@ -222,6 +248,12 @@ def _quiet_for(snapshot: Snapshot) -> float:
     if quiet is None:
         quiet = quiet_for(snapshot.hourly, snapshot.at, period=3600)
     return 3 * 86400.0 if quiet is None else quiet
+
+
+def _silent_since(snapshot: Snapshot, period: float | None) -> datetime | None:
+    """When the first invocation was due that did not come; without a schedule, after the last."""
+    last = ended_since(of_hours(snapshot, snapshot.invocations))
+    return None if last is None else min(last + timedelta(seconds=period or 0), snapshot.at)
 
 
 def _why_silent(snapshot: Snapshot) -> tuple[str, ...]:

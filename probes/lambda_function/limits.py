@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import number, percent
-from probes.lambda_function.model import Snapshot, now, throttle_rate
+from probes.began import POINTS, counted_since, reached_since
+from probes.lambda_function.model import Snapshot, now, of_hours, throttle_rate
 from probes.lambda_function.settings import Settings
-from probes.metrics import held, history, latest, peak, running, settled
+from probes.metrics import held, history, latest, peak, running, settled, together
 
 _QUEUES = ":sqs:"
 _BULKHEAD, _BUSY = 0.5, 0.8
@@ -55,6 +56,11 @@ def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         next="raise or remove the reserve when it is too small; else find who uses the pool up",
         fact=False,
         account_limit="Lambda's concurrent executions" if _pool_is_why(snapshot) else "",
+        began=counted_since(
+            of_hours(snapshot, snapshot.throttles),
+            of_hours(snapshot, together(snapshot.invocations, snapshot.throttles)),
+        ),
+        resolution=POINTS,
     )
 
 
@@ -137,6 +143,8 @@ def account(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             against=("functions that are not looked at are not compared",),
             next="which of them became slower? limit that one before it takes the rest",
             fact=False,
+            began=reached_since(_share(snapshot, 180), settings.account),
+            resolution=POINTS,
         )
     if used >= _BULKHEAD and snapshot.reserved is None and snapshot.reserved_known:
         yield Finding(
@@ -153,10 +161,10 @@ def _used(snapshot: Snapshot) -> float | None:
     return latest(_share(snapshot))
 
 
-def _share(snapshot: Snapshot) -> Series:
+def _share(snapshot: Snapshot, minutes: float = 5) -> Series:
     """Claimed concurrency as a share of the account's limit; empty when either is unknown."""
     limit = snapshot.account_limit
     if not limit:
         return Series()
-    series = settled(snapshot.claimed, snapshot.at)
+    series = settled(snapshot.claimed, snapshot.at, minutes=minutes)
     return Series(series.times, tuple(value / limit for value in series.values), series.status)

@@ -231,6 +231,11 @@ def now(snapshot: Snapshot, series: Series) -> Series:
     return settled(series, snapshot.at, minutes=window(snapshot))
 
 
+def of_hours(snapshot: Snapshot, series: Series) -> Series:
+    """All of a series that will not change any more."""
+    return settled(series, snapshot.at, minutes=180)
+
+
 def error_rate(snapshot: Snapshot) -> Rate:
     """Failed of all invocations; throttled attempts are in neither."""
     done = now(snapshot, snapshot.invocations)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, percent
+from probes.began import TOLD, told
 from probes.lambda_function.model import Snapshot, VersionTraffic
 from probes.lambda_function.settings import Settings
 from probes.metrics import Rate, counted, settled, total
@@ -75,6 +76,8 @@ def changed(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                     Evidence("ago", age, "s"),
                 ),
                 next="did what is wrong begin after it?",
+                began=told(snapshot.modified, snapshot.at),
+                resolution=TOLD,
             )
     moved = snapshot.pointed[0] if snapshot.pointed else None
     if alias is not None and moved is not None:
@@ -91,6 +94,8 @@ def changed(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                     Evidence("ago", age, "s"),
                 ),
                 next="did what is wrong begin after it?",
+                began=told(moved.at, snapshot.at),
+                resolution=TOLD,
             )
     for each in snapshot.aliases:
         if each.weights and (alias is None or each.name == alias.name):

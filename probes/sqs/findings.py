@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
+from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, number, percent
 from probes.baseline import usual
+from probes.began import POINTS, bad_since, ended_since
 from probes.metrics import NO_DATA, held, history, is_blind, latest, settled, total
 from probes.sqs.model import Snapshot
 from probes.sqs.settings import Settings
@@ -24,6 +27,16 @@ def _shown(snapshot: Snapshot) -> tuple[Evidence, ...]:
         Evidence("received in 5 min", total(settled(snapshot.received, snapshot.at))),
         Evidence("deleted in 5 min", total(settled(snapshot.deleted, snapshot.at))),
     )
+
+
+def _hours(snapshot: Snapshot, series: Series) -> Series:
+    """All of it that will not change any more."""
+    return settled(series, snapshot.at, minutes=180)
+
+
+def _waits_since(series: Series, age: float) -> datetime:
+    """When the message came that was that old within the newest minute."""
+    return series.times[-1] + timedelta(seconds=60 - age)
 
 
 def oldest(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -55,6 +68,8 @@ def oldest(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("nobody consumes it", "a message that always fails"),
             next="raise the retention, which holds for messages that are there too",
             fact=False,
+            began=_waits_since(series, age),
+            resolution=POINTS,
         )
     severity = held(series, settings.oldest)
     if severity is None or snapshot.is_dead_letter:
@@ -73,6 +88,8 @@ def oldest(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         else (),
         next="are its consumers running, and do they delete what they receive?",
         fact=False,
+        began=_waits_since(series, age),
+        resolution=POINTS,
     )
 
 
@@ -104,6 +121,8 @@ def consumers(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("consumers are down", "an event source mapping is disabled", "a right was lost"),
         next="look at the function or service that consumes it",
         fact=False,
+        began=ended_since(_hours(snapshot, snapshot.received)),
+        resolution=POINTS,
     )
 
 
@@ -129,6 +148,8 @@ def backlog(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("consumers became slower", "more is sent than usual"),
         next="compare what is sent with what is deleted",
         fact=False,
+        began=bad_since(_hours(snapshot, snapshot.waiting), lambda value: value >= limit),
+        resolution=POINTS,
     )
 
 
@@ -198,6 +219,8 @@ def dead_letters(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("consumers fail on each of them", "a release", "a dependency that is down"),
             next="find why they fail before any is moved back: they come again",
             fact=False,
+            began=bad_since(window, lambda value: value > min(window.values)),
+            resolution=POINTS,
         )
     elif lies:
         yield Finding(
@@ -270,6 +293,8 @@ def silence(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=("compared with the last three hours only, not with the time of day",),
         next="look at whoever sends",
         fact=False,
+        began=ended_since(_hours(snapshot, snapshot.sent)),
+        resolution=POINTS,
     )
 
 

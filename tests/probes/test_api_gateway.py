@@ -557,3 +557,13 @@ async def test_an_api_or_a_stage_that_is_gone_is_told_as_gone(
     with pytest.raises(BlindError) as caught:
         await look(answers, stage=stage)
     assert (caught.value.reason, caught.value.code) == (reason, code)
+
+
+def test_5xx_and_the_end_of_traffic_began_with_the_first_bad_minute() -> None:
+    fails = minutes(*[0] * 20, *[60] * 9)
+    look = snapshot(errors=fails, requests=minutes(*[100] * 29))
+    (told,) = (f for f in status.diagnose(look, Settings()) if f.code == "APIGW_5XX_RATE")
+    assert (told.began, told.resolution) == (fails.times[20], 90.0)
+    all_of_it = snapshot(errors=flow(60), requests=flow(100))
+    (told,) = (f for f in status.diagnose(all_of_it, Settings()) if f.code == "APIGW_5XX_RATE")
+    assert told.began is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from probes.lambda_function.model import (
     Provisioned,
     ScheduleRule,
     Share,
+    Snapshot,
     VersionTraffic,
 )
 from probes.lambda_function.settings import Settings
@@ -488,3 +489,27 @@ def test_changes_are_told_with_who_made_them() -> None:
     told = [(each.kind, each.actor) for each in status.PROBE.changes(look, "pay")]
     assert told == [("lambda.version", ""), ("lambda.alias", "deployer"), ("lambda.mapping", "")]
     assert QUEUE.endswith("orders")
+
+
+def told(look: Snapshot, code: str) -> tuple[datetime | None, float]:
+    (finding,) = (f for f in status.diagnose(look, Settings()) if f.code == code)
+    return finding.began, finding.resolution
+
+
+FAILS = minutes(*[0] * 20, *[60] * 9)
+STOPPED = minutes(*[100] * 40, *[None] * 12)
+
+
+@pytest.mark.parametrize(
+    ("code", "look", "began"),
+    [
+        pytest.param("LAMBDA_ERROR_RATE", snapshot(errors=FAILS, invocations=flow(100, 29)), FAILS.times[20], id="the first minute that fails"),
+        pytest.param("LAMBDA_ERROR_RATE", snapshot(errors=flow(60)), None, id="it fails in all minutes that are known"),
+        pytest.param("LAMBDA_THROTTLED", snapshot(throttles=minutes(*[None] * 6, *[40] * 3)), minutes(1, 1, 1).times[0], id="the first throttle"),
+        pytest.param("LAMBDA_NOT_INVOKED", snapshot(invocations=STOPPED), STOPPED.times[-1] + timedelta(minutes=1), id="the end of the last minute with invocations"),
+    ],
+)  # fmt: skip
+def test_it_began_with_the_first_bad_minute(
+    code: str, look: Snapshot, began: datetime | None
+) -> None:
+    assert told(look, code) == (began, 90.0)

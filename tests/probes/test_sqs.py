@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -279,3 +280,14 @@ async def test_a_dead_letter_queue_that_is_gone_is_told() -> None:
 @pytest.mark.parametrize("policy", ["", "no json", "[]", '{"deadLetterTargetArn": 7}', "null"])
 def test_a_policy_that_cannot_be_read_names_no_queue(policy: str) -> None:
     assert dead_letter_of(policy) is None
+
+
+def test_messages_wait_since_the_oldest_came_and_since_nobody_receives() -> None:
+    received = minutes(*[9] * 20, *[0] * 9)
+    look = snapshot(visible=5000, received=received, oldest=minutes(*range(0, 60 * 12, 60)))
+    told = {each.code: each for each in queue.diagnose(look, Settings())}
+    assert told["SQS_NO_CONSUMER"].began == received.times[20]
+    assert told["SQS_NO_CONSUMER"].resolution == 90.0
+    oldest = look.oldest
+    came = oldest.times[-1] + timedelta(seconds=60 - oldest.values[-1])
+    assert told["SQS_OLDEST_MESSAGE"].began == came
