@@ -85,7 +85,8 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         hooks = await attempt(gaps, "lifecycle hooks", _hooks(aws, look.name), otherwise=())
         look = _with_waits(replace(look, hooks=hooks))
     look = await attempt(gaps, "load", series.explained(aws, look), otherwise=look)
-    look = replace(look, below_since=_below_since(look))
+    short = _below_since(look)
+    look = replace(look, below_since=short, turned=short)
     gaps += blind_series({"CPUUtilization": look.cpu})
     gaps += series.silent(look)
     return replace(look, gaps=tuple(gaps))
@@ -184,10 +185,13 @@ def since(before: Snapshot, now: Snapshot) -> Snapshot:
     waited = {m.id: m.waiting_since or before.at for m in waiting(before)}
     now = replace(now, members=_waited(now.members, waited), warm=_waited(now.warm, waited))
     if not in_service.is_below(now):
-        return replace(now, below_since=None)
+        return replace(now, below_since=None, turned=None)
     if in_service.is_below(before):
-        return replace(now, below_since=before.below_since or now.below_since or before.at)
-    return replace(now, below_since=now.below_since or now.at)
+        turned = before.turned or now.turned
+        since = before.below_since or now.below_since or before.at
+        return replace(now, below_since=since, turned=turned)
+    since = now.below_since or now.at
+    return replace(now, below_since=since, turned=since)
 
 
 def _waited(members: Iterable[Member], waited: Mapping[str, datetime]) -> tuple[Member, ...]:

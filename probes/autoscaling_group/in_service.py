@@ -10,6 +10,8 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration, number
 from probes.autoscaling_group.model import ScalingActivity, Snapshot, recent, serving
 from probes.autoscaling_group.settings import Settings
+from probes.began import LOOKS, TOLD
+from probes.began import told as told_by
 from probes.metrics import is_blind, total
 
 _CHANGED = re.compile(r"changing the desired capacity from (\d+) to (\d+)")
@@ -89,6 +91,8 @@ def below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         against=_meant(snapshot, starts),
         next="read why the last activities failed",
+        began=told_by(snapshot.turned, snapshot.at),
+        resolution=LOOKS,
     )
 
 
@@ -141,6 +145,15 @@ def zero(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("somebody restarted it by 0 and back", "a schedule scaled it in"),
         against=() if asked else ("it may be empty on purpose",),
         next="who set it to 0, and to how many does it belong?",
+        began=next(
+            (
+                told_by(a.at, snapshot.at)
+                for a in snapshot.activities or ()
+                if _CHANGED.search(a.cause) and _step(a)[1] == "0"
+            ),
+            None,
+        ),
+        resolution=TOLD,
     )
 
 
@@ -221,6 +234,8 @@ def scaled(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             Evidence("cause", moves[0].cause),
         ),
         next="did what is wrong begin after it?",
+        began=told_by(moves[-1].at, snapshot.at),
+        resolution=TOLD,
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count
-from probes.autoscaling_group.model import ScalingActivity, Snapshot, recent
+from probes.autoscaling_group.model import ScalingActivity, Snapshot, first_failure, recent
 from probes.autoscaling_group.settings import Settings
+from probes.began import TOLD, told
 
 _CLASSES = (
     (
@@ -129,6 +130,8 @@ def failing(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             against=("a later launch was successful",) if healed else (),
             next=_NEXT[name],
             account_limit=_account_limit(ours[0].message) if name == "quota" and not healed else "",
+            began=told(first_failure(snapshot, lambda each: each.launches), snapshot.at),
+            resolution=TOLD,
         )
 
 
@@ -154,6 +157,8 @@ def other_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 Evidence("activity", ours[0].what or None),
             ),
             next="read the message",
+            began=told(ours[-1].at, snapshot.at),
+            resolution=TOLD,
         )
 
 

@@ -7,7 +7,7 @@ Source: EC2 Auto Scaling API reference (`DescribeAutoScalingGroups`, `DescribeSc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -207,6 +207,8 @@ class Snapshot:
     """Requests or flows to its target groups by the hour; read when nothing is desired."""
     below_since: datetime | None = None
     """Since when less serves than is desired; None: it does not, or since before the first look."""
+    turned: datetime | None = None
+    """The same where an activity tells it, or a look saw it begin."""
     gaps: tuple[Gap, ...] = ()
 
     def in_zones(self) -> tuple[InZone, ...]:
@@ -222,6 +224,24 @@ def recent(snapshot: Snapshot, seconds: float) -> Iterator[ScalingActivity]:
     """The activities that began in the last seconds, newest first."""
     start = snapshot.at - timedelta(seconds=seconds)
     return (each for each in snapshot.activities or () if each.at >= start)
+
+
+FULL = 100
+"""So many activities are read at most."""
+
+
+def first_failure(snapshot: Snapshot, such: Callable[[ScalingActivity], bool]) -> datetime | None:
+    """When the first such activity failed since a launch was successful; None: there may be earlier
+    ones than were read.
+    """
+    found: list[datetime] = []
+    read = snapshot.activities or ()
+    for each in read:
+        if each.launches and each.status == "Successful":
+            return min(found, default=None)
+        if each.status == "Failed" and such(each):
+            found.append(each.at)
+    return min(found, default=None) if len(read) < FULL else None
 
 
 def serving(snapshot: Snapshot) -> tuple[Member, ...]:

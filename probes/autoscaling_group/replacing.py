@@ -11,6 +11,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
 from probes.autoscaling_group.model import Refresh, ScalingActivity, Snapshot, recent, waiting
 from probes.autoscaling_group.settings import Settings
+from probes.began import TOLD, told
 
 _SICK = re.compile(r"(?i)health.check|unhealthy|status check")
 
@@ -87,6 +88,8 @@ def loop(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "a bad image, or a start script that fails",
         ),
         next="suspend ReplaceUnhealthy, keep one that is sick, and look what its check says",
+        began=told(ended[-1].at, snapshot.at),
+        resolution=TOLD,
     )
 
 
@@ -155,6 +158,8 @@ def refreshes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             f"an instance refresh is {newest.status}{percent}",
             evidence=_of(newest),
             next="did what is wrong begin after it?",
+            began=told(newest.started, snapshot.at),
+            resolution=TOLD,
         )
         return
     ended = newest.ended or newest.started
@@ -169,6 +174,8 @@ def refreshes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=_of(newest),
             likely=("new instances do not become healthy", "launches fail", "an alarm went off"),
             next="which version do the instances have that serve?",
+            began=told(ended, snapshot.at),
+            resolution=TOLD,
         )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
 from probes.autoscaling_group.model import ScalingAlarm, ScalingPolicy, Snapshot, serving
-from probes.autoscaling_group.series import processor
+from probes.autoscaling_group.series import PERIOD, processor
 from probes.autoscaling_group.settings import Settings
-from probes.metrics import held, history, mean, peak
+from probes.began import TOLD, reached_since, resolution, told
+from probes.metrics import held, history, mean, peak, settled
 
 _VITAL = frozenset(
     {"Launch", "ReplaceUnhealthy", "AlarmNotification", "AddToLoadBalancer", "HealthCheck"}
@@ -149,6 +150,15 @@ def busy(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             next="can what stands behind it carry more instances? then raise the maximum",
             fact=False,
+            began=min(
+                (
+                    at
+                    for each in snapshot.alarms
+                    if each.name in ringing and (at := told(each.since, snapshot.at))
+                ),
+                default=None,
+            ),
+            resolution=TOLD,
         )
     yield from _saturated(snapshot, settings)
 
@@ -186,4 +196,10 @@ def _saturated(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("more load", "a loop or a retry storm", "burst credits that are used up"),
         next="is it more requests, or more work for each?",
         fact=False,
+        began=reached_since(
+            settled(snapshot.cpu, snapshot.at, minutes=30, period=PERIOD),
+            settings.cpu,
+            period=PERIOD,
+        ),
+        resolution=resolution(PERIOD),
     )

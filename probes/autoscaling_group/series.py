@@ -13,7 +13,7 @@ from probes.autoscaling_group.model import Snapshot, recent, serving
 from probes.autoscaling_group.read import BalancedRow
 from probes.metrics import NO_DATA, is_blind, mean, query, settled, together
 
-_PERIOD = 300
+PERIOD = 300
 """Seconds: with basic monitoring EC2 publishes a point every five minutes, each instance at its own
 minute, so that shorter periods would compare instances and not times."""
 _SETTLING = 1800
@@ -26,7 +26,7 @@ _LOOKED_INTO = 60.0
 
 def processor(look: Snapshot, series: Series) -> Series:
     """The settled quarter of an hour: three points."""
-    return settled(series, look.at, minutes=15, period=_PERIOD)
+    return settled(series, look.at, minutes=15, period=PERIOD)
 
 
 async def measured(aws: AwsReads, look: Snapshot) -> Snapshot:
@@ -34,7 +34,7 @@ async def measured(aws: AwsReads, look: Snapshot) -> Snapshot:
     if not look.members:
         return look
     average, most = (
-        query("AWS/EC2", "CPUUtilization", stat, period=_PERIOD, AutoScalingGroupName=look.name)
+        query("AWS/EC2", "CPUUtilization", stat, period=PERIOD, AutoScalingGroupName=look.name)
         for stat in ("Average", "Maximum")
     )
     found = await aws.metrics((average, most), minutes=30)
@@ -58,7 +58,7 @@ async def explained(aws: AwsReads, look: Snapshot) -> Snapshot:
     if busy is None or busy < _LOOKED_INTO:
         return look
     asked = {
-        query("AWS/EC2", "CPUUtilization", "Average", period=_PERIOD, InstanceId=each.id): each.id
+        query("AWS/EC2", "CPUUtilization", "Average", period=PERIOD, InstanceId=each.id): each.id
         for each in serving(look)[:_SPREAD]
     }
     found = await aws.metrics(tuple(asked), minutes=30)

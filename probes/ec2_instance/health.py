@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
+from probes.began import TOLD, told
 from probes.ec2_instance.model import HostEvent, Snapshot, StatusCheck, lived
 from probes.ec2_instance.settings import Settings
 
 _ENDED = frozenset({"stopping", "stopped", "shutting-down", "terminated"})
 _STATES = _ENDED | {"pending", "running"}
 _CHECKS = frozenset({"ok", "impaired", "insufficient-data", "not-applicable", "initializing"})
+_WHEN = re.compile(r"\((\d{4}-\d\d-\d\d [0-2]\d:[0-5]\d:[0-5]\d) GMT\)")
 _BY_A_PERSON = frozenset({"Client.UserInitiatedShutdown", "Client.UserInitiatedHibernate"})
 _WHY = {
     "Server.InsufficientInstanceCapacity": "EC2 had no capacity to start it",
@@ -68,7 +72,16 @@ def stopped(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=(why,) if why else (),
         against=(f"the group {snapshot.group} replaces it",) if snapshot.group else (),
         next="who stopped it, and is the reason gone?",
+        began=_stopped_at(snapshot),
+        resolution=TOLD,
     )
+
+
+def _stopped_at(snapshot: Snapshot) -> datetime | None:
+    """As EC2 puts it into the words of the transition; None: it does not."""
+    found = _WHEN.search(snapshot.transition)
+    when = datetime.fromisoformat(f"{found[1]}+00:00") if found else None
+    return told(when, snapshot.at)
 
 
 def impaired(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -109,6 +122,8 @@ def _failing(check: StatusCheck, severity: Severity, lasted: float | None) -> Fi
         evidence=(Evidence("status", check.status), Evidence("for", lasted, "s")),
         likely=_CAUSES.get(check.kind, ()),
         next=_NEXT.get(check.kind, "does it answer?"),
+        began=check.since,
+        resolution=TOLD,
     )
 
 
@@ -146,6 +161,8 @@ def scheduled(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("the host is old or failing",) if "retirement" in event.code else (),
             against=(f"the group {snapshot.group} replaces it",) if snapshot.group else (),
             next="do it earlier at a time that suits: a stop and start moves it to another host",
+            began=event.begins if left is not None and left <= 0 else None,
+            resolution=TOLD,
         )
 
 

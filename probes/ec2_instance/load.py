@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import number, percent
-from probes.ec2_instance.model import Snapshot, lived, processor
+from probes.began import POINTS, reached_since, resolution
+from probes.ec2_instance.model import Snapshot, lived, period, processor
 from probes.ec2_instance.settings import Settings
 from probes.metrics import held, history, latest, mean, settled
 
@@ -39,6 +40,12 @@ def processor_busy(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("more load", "a loop or a retry storm"),
         next="which process, and is it more requests or more work for each?",
         fact=False,
+        began=reached_since(
+            settled(snapshot.cpu, snapshot.at, minutes=30, period=period(snapshot)),
+            settings.cpu,
+            period=period(snapshot),
+        ),
+        resolution=resolution(period(snapshot)),
     )
 
 
@@ -84,6 +91,12 @@ def credits_used(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=_no_harm(endless, new),
         next="take another type, or let it lend credits (mode unlimited, which costs money)",
         fact=False,
+        began=reached_since(
+            Series(snapshot.credits.times, tuple(each / most for each in snapshot.credits.values)),
+            settings.credits,
+            period=300,
+        ),
+        resolution=resolution(300),
     )
 
 
@@ -110,6 +123,8 @@ def memory_full(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 likely=("a process leaks or grew", "it holds more at once than before"),
                 next="which process, and since when does it grow?",
                 fact=False,
+                began=reached_since(settled(each.used, snapshot.at, minutes=15), settings.memory),
+                resolution=POINTS,
             )
 
 
@@ -130,6 +145,8 @@ def disks_full(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 likely=("logs that are not rotated", "temporary files", "data that grows"),
                 next="what is large and new there?",
                 fact=False,
+                began=reached_since(settled(each.used, snapshot.at, minutes=15), settings.disk),
+                resolution=POINTS,
             )
 
 
@@ -157,4 +174,8 @@ def volumes_busy(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 likely=("more reads and writes than its type may do for long",),
                 next="what reads or writes so much? a larger type has a higher baseline",
                 fact=False,
+                began=reached_since(
+                    settled(series, snapshot.at, minutes=60, period=300), settings.burst, period=300
+                ),
+                resolution=resolution(300),
             )

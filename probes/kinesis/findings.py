@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, number, percent
 from probes.baseline import usual
+from probes.began import LOOKS, POINTS, counted_since, ended_since, reached_since
 from probes.kinesis.model import SHARD_BYTES, SHARD_RECORDS, Snapshot
 from probes.kinesis.settings import Settings
-from probes.metrics import Rate, counted, held, history, is_blind, latest, running, settled, total
+from probes.metrics import (
+    Rate,
+    counted,
+    held,
+    history,
+    is_blind,
+    latest,
+    running,
+    settled,
+    together,
+    total,
+)
 
 _MOVING = frozenset({"CREATING", "UPDATING"})
 
@@ -42,6 +55,8 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 evidence=shown,
                 likely=("somebody deletes it",) if told == "DELETING" else ("resharding",),
                 next="find who changed it in CloudTrail",
+                began=snapshot.turned if what == "the stream" else None,
+                resolution=LOOKS,
             )
         elif told not in _MOVING | {"ACTIVE"}:
             yield Finding(
@@ -89,6 +104,8 @@ def behind(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 likely=("a consumer that hangs or fails on one record",),
                 next="raise the retention first: that costs little and loses nothing",
                 fact=False,
+                began=reached_since(_hours(snapshot, series), _milliseconds(settings.behind)),
+                resolution=POINTS,
             )
         severity = held(window, _milliseconds(settings.behind))
         if severity is not None:
@@ -101,6 +118,8 @@ def behind(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 likely=("a record that always fails", "slower processing", "too few shards"),
                 next="look at the function or service that reads it",
                 fact=False,
+                began=reached_since(_hours(snapshot, series), _milliseconds(settings.behind)),
+                resolution=POINTS,
             )
     unread = all(not settled(each, snapshot.at).values for _, each in lanes)
     written = total(settled(snapshot.records, snapshot.at))
@@ -113,7 +132,20 @@ def behind(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("consumers are down", "an event source mapping is disabled"),
             next="look at whoever should read it",
             fact=False,
+            began=_read_last(snapshot, [each for _, each in lanes]),
+            resolution=POINTS,
         )
+
+
+def _hours(snapshot: Snapshot, series: Series) -> Series:
+    """All of it that will not change any more."""
+    return settled(series, snapshot.at, minutes=180)
+
+
+def _read_last(snapshot: Snapshot, lanes: Sequence[Series]) -> datetime | None:
+    """The end of the newest minute in which anybody read: ages come only while somebody does."""
+    newest = [times[-1] for each in lanes if (times := _hours(snapshot, each).times)]
+    return max(newest) + timedelta(minutes=1) if newest else None
 
 
 def _milliseconds(limits: Thresholds) -> Thresholds:
@@ -156,6 +188,13 @@ def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             else (),
             next="more shards help only when the records are spread over their keys",
             fact=False,
+            began=counted_since(
+                _hours(snapshot, snapshot.writes_throttled),
+                together(
+                    _hours(snapshot, snapshot.records), _hours(snapshot, snapshot.writes_throttled)
+                ),
+            ),
+            resolution=POINTS,
         )
     denied = total(settled(snapshot.reads_throttled, snapshot.at))
     if denied and running(settled(snapshot.reads_throttled, snapshot.at), lambda v: v > 0) >= 2:
@@ -170,14 +209,21 @@ def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("too many consumers share the shards", "consumers that ask too often"),
             next="give a consumer throughput of its own, or let it ask less often",
             fact=False,
+            began=counted_since(
+                _hours(snapshot, snapshot.reads_throttled),
+                together(
+                    _hours(snapshot, snapshot.records), _hours(snapshot, snapshot.reads_throttled)
+                ),
+            ),
+            resolution=POINTS,
         )
 
 
-def _used(snapshot: Snapshot) -> Series:
+def _used(snapshot: Snapshot, minutes: float = 5) -> Series:
     """The larger share of bytes and records that the shards take; empty when on demand."""
     if snapshot.mode != "PROVISIONED" or snapshot.shards < 1:
         return Series()
-    size = settled(snapshot.bytes, snapshot.at)
+    size = settled(snapshot.bytes, snapshot.at, minutes=minutes)
     count = dict(zip(snapshot.records.times, snapshot.records.values, strict=False))
     shares = tuple(
         max(
@@ -207,6 +253,8 @@ def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("growth", "a batch job"),
             next="add shards before records are refused",
             fact=False,
+            began=reached_since(_used(snapshot, 180), settings.used),
+            resolution=POINTS,
         )
 
 
@@ -227,4 +275,6 @@ def silence(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=("compared with the last three hours only, not with the time of day",),
         next="look at whoever writes",
         fact=False,
+        began=ended_since(_hours(snapshot, snapshot.records)),
+        resolution=POINTS,
     )

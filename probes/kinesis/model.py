@@ -44,6 +44,8 @@ class Snapshot:
     retention: int = 24
     """Hours."""
     status_since: datetime | None = None
+    turned: datetime | None = None
+    """The same where a look saw it come into its status; None: it was so at the first look."""
     consumers: tuple[StreamConsumer, ...] = ()
     behind: Series = NO_DATA
     """`GetRecords.IteratorAgeMilliseconds`, the worst: published only while somebody reads."""

@@ -147,8 +147,8 @@ def _behind(stream: str, consumer: str) -> MetricQuery:
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over since when the status is what it is: Kinesis does not tell."""
     if before.status != now.status:
-        return replace(now, status_since=now.at)
-    return replace(now, status_since=before.status_since or before.at)
+        return replace(now, status_since=now.at, turned=now.at)
+    return replace(now, status_since=before.status_since or before.at, turned=before.turned)
 
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

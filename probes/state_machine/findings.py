@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration, number
 from probes.baseline import usual
-from probes.metrics import held, history, is_blind, latest, quiet_for, settled, total
+from probes.began import POINTS, TOLD, counted_since, ended_since, reached_since, share_since
+from probes.began import told as told_by
+from probes.metrics import held, history, is_blind, latest, quiet_for, settled, together, total
 from probes.silence import missed
-from probes.state_machine.model import Snapshot, failure_rate, now
+from probes.state_machine.model import Snapshot, failure_rate, now, of_hours
 from probes.state_machine.settings import Settings
 
 
@@ -86,7 +89,24 @@ def failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=_causes(snapshot),
         next="repair what the error names; then executions can go on from where they failed",
         fact=False,
+        began=_failing_since(snapshot, settings),
+        resolution=POINTS,
     )
+
+
+def _failing_since(snapshot: Snapshot, settings: Settings) -> datetime | None:
+    """Since when minutes fail as is told of; with few executions, since the first failure."""
+    bad = of_hours(snapshot, together(snapshot.failures, snapshot.timeouts))
+    ended = together(bad, of_hours(snapshot, snapshot.succeeded))
+    if failure_rate(snapshot).enough(settings.least_executions):
+        return share_since(bad, ended, settings.failed)
+    return counted_since(bad, together(ended, of_hours(snapshot, snapshot.starts)))
+
+
+def _silent_since(snapshot: Snapshot, period: float | None) -> datetime | None:
+    """When the first start was due that did not come; without a schedule, after the last."""
+    last = ended_since(of_hours(snapshot, snapshot.starts))
+    return None if last is None else min(last + timedelta(seconds=period or 0), snapshot.at)
 
 
 def _causes(snapshot: Snapshot) -> tuple[str, ...]:
@@ -140,6 +160,7 @@ def slow(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         times = Series(window.times, tuple(v / ordinary for v in window.values), window.status)
         severity = held(times, settings.slow_times)
         if severity is not None:
+            hours = of_hours(snapshot, snapshot.duration)
             yield Finding(
                 "SFN_SLOW",
                 severity,
@@ -155,6 +176,11 @@ def slow(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 ),
                 next="which state takes longer? its task's own target says why",
                 fact=False,
+                began=reached_since(
+                    Series(hours.times, tuple(v / ordinary for v in hours.values)),
+                    settings.slow_times,
+                ),
+                resolution=POINTS,
             )
     oldest = snapshot.oldest
     if oldest is None:
@@ -175,6 +201,8 @@ def slow(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("a task that never answers, without a timeout", "a wait that is meant"),
             against=("machines may be made to wait for days: then raise `running_long`",),
             next="which state is it in? stop it only when its work is not half done",
+            began=told_by(oldest.started, snapshot.at),
+            resolution=TOLD,
         )
 
 
@@ -197,6 +225,11 @@ def limits(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             next="start fewer at once, or let the quota of state transitions be raised",
             fact=False,
             account_limit="Step Functions' state transitions",
+            began=counted_since(
+                of_hours(snapshot, snapshot.throttled),
+                of_hours(snapshot, together(snapshot.starts, snapshot.throttled)),
+            ),
+            resolution=POINTS,
         )
     stopped = total(now(snapshot, snapshot.aborts))
     if stopped:
@@ -206,6 +239,11 @@ def limits(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             f"{count(int(stopped), 'execution')} stopped by StopExecution",
             evidence=(Evidence("stopped", stopped),),
             next="who stopped them? what was begun may be half done",
+            began=counted_since(
+                of_hours(snapshot, snapshot.aborts),
+                of_hours(snapshot, together(snapshot.starts, snapshot.aborts)),
+            ),
+            resolution=POINTS,
         )
 
 
@@ -234,4 +272,6 @@ def silence(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=() if period else ("compared with the last three hours, not the time of day",),
         next="look at whoever starts it",
         fact=False,
+        began=_silent_since(snapshot, period),
+        resolution=POINTS,
     )

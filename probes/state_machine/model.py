@@ -90,6 +90,11 @@ def now(snapshot: Snapshot, series: Series) -> Series:
     return settled(series, snapshot.at, minutes=WINDOW)
 
 
+def of_hours(snapshot: Snapshot, series: Series) -> Series:
+    """All of a series that will not change any more."""
+    return settled(series, snapshot.at, minutes=180)
+
+
 def failure_rate(snapshot: Snapshot) -> Rate:
     """Failed and timed out of all that ended; what somebody aborted is in neither."""
     good = now(snapshot, snapshot.succeeded)

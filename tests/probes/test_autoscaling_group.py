@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from tests.probes.asg_looks import (
     policy,
     snapshot,
 )
-from tests.probes.fake_aws import ago, minutes
+from tests.probes.fake_aws import AT, ago, minutes
 
 SHORT = {"members": PAIR[:1], "in_service": 1, "zones": ("us-east-1a", "us-east-1b")}
 EMPTY: dict[str, Any] = {"members": (), "in_service": 0, "cpu": minutes(), "cpu_most": minutes()}
@@ -463,3 +464,31 @@ def test_every_code_is_shown_here() -> None:
 )
 def test_spot_and_other_instances_have_limits_of_their_own(message: str, limit: str) -> None:
     assert _account_limit(message) == limit
+
+
+def test_launches_fail_since_the_first_that_failed_after_a_good_one() -> None:
+    good = activity(status="Successful", minutes=30)
+    tried = (activity(minutes=2), activity(minutes=12), good, activity(minutes=40))
+    (told,) = (
+        f
+        for f in capacity.diagnose(snapshot(activities=tried), Settings())
+        if f.code == "ASG_LAUNCH_FAILING"
+    )
+    assert (told.began, told.resolution) == (ago(minutes=12), 1.0)
+    many = tuple(activity(minutes=1) for _ in range(100))
+    (told,) = (
+        f
+        for f in capacity.diagnose(snapshot(activities=many), Settings())
+        if f.code == "ASG_LAUNCH_FAILING"
+    )
+    assert told.began is None, "there may be earlier ones than were read"
+
+
+def test_a_shortage_of_the_first_look_has_no_beginning() -> None:
+    short = snapshot(members=(), in_service=0)
+    assert capacity.since(short, replace(short, at=AT + timedelta(minutes=5))).turned is None
+    later = replace(short, at=AT + timedelta(minutes=5))
+    fell = capacity.since(snapshot(), later)
+    assert fell.turned == later.at
+    (told,) = (f for f in capacity.diagnose(fell, Settings()) if f.code == "ASG_BELOW_DESIRED")
+    assert (told.began, told.resolution) == (later.at, 60.0)

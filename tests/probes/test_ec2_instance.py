@@ -438,3 +438,16 @@ async def test_the_checks_of_the_application_stand_beside_those_of_ec2(
     rows = next(iter(status.PROBE.tables(seen, Settings()))).rows
     assert facts == [each.cells[1] for each in rows if each.key == "application"] == shown
     assert "EC2_STATUS_IMPAIRED" not in dict(found(seen)), "a restart is offered for EC2's checks"
+
+
+def began(look: Snapshot, code: str) -> Any:
+    (told,) = (f for f in status.diagnose(look, Settings()) if f.code == code)
+    return told.began
+
+
+def test_it_began_when_ec2_says() -> None:
+    look = ended("stopped", transition="User initiated (2026-11-21 02:10:00 GMT)")
+    assert began(look, "EC2_STOPPED_UNEXPECTEDLY") == ago(minutes=50, seconds=30)
+    assert began(ended("stopped", transition="User initiated"), "EC2_STOPPED_UNEXPECTEDLY") is None
+    sick = snapshot(checks=check("system", "impaired", ago(minutes=7)))
+    assert began(sick, "EC2_STATUS_IMPAIRED") == ago(minutes=7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -194,3 +195,17 @@ async def test_a_stream_that_is_gone_is_told_as_gone() -> None:
     with pytest.raises(BlindError) as caught:
         await look(BlindError(Reason.MISSING, "there is none"))
     assert caught.value.code == "KINESIS_STREAM_MISSING"
+
+
+def test_refusals_a_consumer_that_falls_behind_and_silence_begin_with_their_minutes() -> None:
+    late = minutes(*[100] * 20, *[90_000] * 9)
+    refused = minutes(*[None] * 26, *[50] * 3)
+    look = snapshot(behind=late, writes_throttled=refused, records=minutes(*[600] * 29))
+    told = {each.code: each for each in stream.diagnose(look, Settings())}
+    assert told["KINESIS_CONSUMER_BEHIND"].began == late.times[20]
+    assert told["KINESIS_WRITES_THROTTLED"].began == refused.times[0]
+    assert {each.resolution for each in told.values()} == {90.0}
+    ended = minutes(*[600] * 60, *[None] * 12)
+    quiet = snapshot(records=ended, behind=NO)
+    told = {each.code: each for each in stream.diagnose(quiet, Settings())}
+    assert told["KINESIS_TRAFFIC_STOPPED"].began == ended.times[-1] + timedelta(minutes=1)

@@ -261,3 +261,17 @@ def test_input_output_and_definition_never_get_in() -> None:
     assert redact("stepfunctions", answer) == {"executionArn": RUN, "cause": "token=•••"}
     whole = redact("stepfunctions", {**MACHINE, "definition": "{}", "variableReferences": {}})
     assert whole == MACHINE
+
+
+def test_failures_began_with_the_first_bad_minute_and_a_long_run_with_its_start() -> None:
+    fails = minutes(*[0] * 25, *[9] * 12)
+    look = snapshot(
+        failures=fails,
+        succeeded=minutes(*[10] * 37),
+        starts=minutes(*[10] * 37),
+        oldest=run("RUNNING", started=ago(days=9)),
+    )
+    told = {each.code: each for each in machine.diagnose(look, Settings())}
+    failing = told["SFN_FAILURE_RATE"]
+    assert (failing.began, failing.resolution) == (fails.times[25], 90.0)
+    assert told["SFN_RUNNING_LONG"].began == ago(days=9)
