@@ -107,7 +107,7 @@ def file_twice_as_large(w: World) -> Truth:
     wall = w.add("edge-wall", "waf_acl", service="edge")
     w.need("edge-alb", proxy)
     w.ill(proxy, "ECS_CRASH_LOOP", C, 30, subject=f"{proxy}:12")
-    w.ill(proxy, "ECS_TASKS_BELOW_DESIRED", H, 60)
+    w.ill(proxy, "ECS_TASKS_BELOW_DESIRED", C, 60)
     w.ill(lines, "LOG_NEW_PATTERN", W, 20)
     if maybe(w, 0.5):
         w.ill(wall, "WAF_BLOCK_SURGE", W, 120)

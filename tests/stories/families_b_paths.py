@@ -96,7 +96,7 @@ def all_by_one_place(w: World) -> Truth:
     w.ill(out, "NET_NAT_PORT_ERRORS", C, 60, subject="nat-1")
     w.ill(out, "NET_NAT_DROPS", W, 90, subject="nat-1")
     for each in (s, o):
-        w.ill(each.ext, "NET_TCP_TIMEOUT", H, 30)
+        w.ill(each.ext, "NET_TCP_TIMEOUT", C, 30)
         if maybe(w, 0.6):
             w.ill(each.ext, "DEP_EXTERNAL", H, 30)
         edge(w, each, 50, what=w.rng.choice(["5xx", "504"]), tg=False)
@@ -117,7 +117,7 @@ def record_made_anew(w: World) -> Truth:
     stack = trail(w, "cloudformation.stack", cdn, -200, "ExecuteChangeSet static")
     ch = trail(w, "route53.record", name, -10, "ChangeResourceRecordSets DELETE static A")
     told = trail_says(w, "DNS_RECORD_CHANGED", W, 120, subject=f"{name} static A")
-    w.ill(name, "NET_DNS_NXDOMAIN", w.rng.choice([H, C]), 0)
+    w.ill(name, "NET_DNS_NXDOMAIN", C, 0)
     w.ill(cdn, "CF_TRAFFIC_STOPPED", W, 200)
     edge(w, s, 40, what="5xx", hard=False, tg=False)
     bad = unrelated_deploy(w, [s, *rest], -60)
@@ -199,7 +199,7 @@ def link_of_the_chain_that_ended(w: World) -> Truth:
     """
     s, *rest = shop(w, db=True, front=True, alb="own")
     w.start = w.start.replace(hour=1, minute=0, second=1)
-    w.ill(s.front, w.rng.choice(["NET_TLS_CHAIN", "NET_TLS_TRUST_EXPIRED"]), C, 0)
+    w.ill(s.front, w.rng.choice(["NET_TLS_CHAIN", "NET_TLS_TRUST_EXPIRED"]), H, 0)
     w.ill(s.alb, "ALB_TLS_ERRORS", W, 120)
     w.ill(s.alb, "ALB_TRAFFIC_DROP", W, 200)
     if maybe(w, 0.5):
@@ -220,7 +220,7 @@ def one_certificate_for_all_within(w: World) -> Truth:
     s, a, b, *rest = shop(w, count=5, db=True, alb="own")
     names = [link(w, a, s), link(w, b, s, a), link(w, s, b)]
     for name in names:
-        w.ill(name, "NET_TLS_EXPIRED", w.rng.choice([H, C]), 0)
+        w.ill(name, "NET_TLS_EXPIRED", C, 0)
     for each in (s, a, b):
         if maybe(w, 0.8):
             edge(w, each, 20, what="5xx", tg=False)
@@ -243,7 +243,7 @@ def root_that_old_clients_knew(w: World) -> Truth:
         w.need(o.ecs, o.ext)
     w.start = w.start.replace(hour=14, minute=1, second=15)
     for each in (s, o):
-        w.ill(each.ext, "NET_TLS_TRUST_EXPIRED", w.rng.choice([W, H]), 0)
+        w.ill(each.ext, "NET_TLS_TRUST_EXPIRED", H, 0)
         if maybe(w, 0.5):
             w.ill(each.ext, "DEP_EXTERNAL", H, 10)
         edge(w, each, 20, what="5xx", tg=False)
