@@ -50,6 +50,8 @@ class Cost:
     metrics_every: int = 0
     """Seconds between two looks at the metrics of what is well, when that is slower than usual to
     keep the budget; 0: it is not."""
+    spent_on: Mapping[str, float] = field(default_factory=dict)
+    """Namespace of metrics → its part of `usd_per_hour`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +228,7 @@ def cost(connections: Connections) -> Cost:
         budget.usd_now,
         budget.usd_per_hour if connections.places else 0.0,
         budget.pace.well if budget.slowed else 0,
+        budget.spent_on,
     )
 
 

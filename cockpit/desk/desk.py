@@ -179,6 +179,7 @@ class Desk:
             usd_per_hour=spent.usd_per_hour,
             budget=spent.budget,
             metrics_every=spent.metrics_every,
+            spent_on=spent.spent_on,
             places=sweep.places(self.connections, self._accounts),
             sweep_took=progress.took,
             sweep_progress=(progress.done, progress.total) if running else None,

@@ -39,6 +39,8 @@ class DeskStatus:
     metrics_every: int = 0
     """Seconds between two looks at the metrics of what is well, when the budget has slowed them
     down; 0: it has not."""
+    spent_on: Mapping[str, float] = field(default_factory=dict)
+    """Namespace of metrics (`AWS/RDS`) → its part of `usd_per_hour`."""
     places: Mapping[str, PlaceStatus] = field(default_factory=dict)
     """Name → every account and region of the configuration."""
     sweep_took: float | None

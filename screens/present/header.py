@@ -33,8 +33,12 @@ _OVER = frozenset({"resolved", "closed"})
 """States that are told however little room there is."""
 _NAMED = 2
 """Accounts or regions that have room for their names."""
+_COUNTS = 0.005
+"""US dollars an hour from which on it is told what they are spent on: half a cent."""
 _WIDE = 120
 """Cells from which the calls that wait for their turn are told in the header too."""
+_WIDEST = 160
+"""Cells from which the header tells what most of the money is spent on."""
 _SOON = 300
 """Seconds before an update is due when its countdown turns yellow."""
 
@@ -138,7 +142,7 @@ def _how(shown: Shown, width: int) -> Content:
     status = shown.status
     words = [count(status.probes, "probe")]
     if width >= 100:
-        words += [count(status.calls, "call"), _money(status)]
+        words += [count(status.calls, "call"), _money(status, width)]
     parts: list[Part] = [(" · ".join(words), "dim")]
     waiting = sum(sum(place.waiting.values()) for place in status.places.values())
     if waiting and width >= _WIDE:
@@ -149,12 +153,22 @@ def _how(shown: Shown, width: int) -> Content:
     return line(*parts, " ")
 
 
-def _money(status: DeskStatus) -> str:
-    """What was spent, and what an hour costs of what it may."""
+def _money(status: DeskStatus, width: int) -> str:
+    """What was spent, what an hour costs of what it may, and on what most of it goes."""
     spent = f"${status.usd:,.3f}"
     if not status.budget:
         return spent
-    return f"{spent}, ${status.usd_per_hour:,.2f}/h of ${status.budget:,g}"
+    spent += f", ${status.usd_per_hour:,.2f}/h of ${status.budget:,g}"
+    return f"{spent}{_most_of_it(status)}" if width >= _WIDEST else spent
+
+
+def _most_of_it(status: DeskStatus) -> str:
+    """`, 41% RDS`; empty while nothing that counts is spent."""
+    if status.usd_per_hour < _COUNTS:
+        return ""
+    on, usd = max(status.spent_on.items(), key=lambda part: part[1], default=("", 0.0))
+    name = safe(on.removeprefix("AWS/"), 16)
+    return f", {usd / status.usd_per_hour:.0%} {name}" if name else ""
 
 
 def _sweep(shown: Shown) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,16 @@ def test_every_pace_costs_less_than_the_one_before() -> None:
     prices = [pace.usd(Asking(well=1000, sick=100, rest=500).counts) for pace in PACES]
     assert prices == sorted(prices, reverse=True)
     assert len(set(prices)) == len(prices)
+
+
+def test_what_the_money_is_spent_on_is_known_at_the_pace_that_is_kept() -> None:
+    budget, asking = Budget(0.5), Asking()
+    of = {"AWS/RDS": (WELL, 1000), "AWS/ECS": (SICK, 50)}
+    asking.counts = Counter({replace(r, namespace=name): n for name, (r, n) in of.items()})
+    budget.join(asking)
+    assert budget.pace.well == 120
+    assert budget.spent_on == pytest.approx({"AWS/RDS": 0.3, "AWS/ECS": 0.12})
+    assert budget.usd_now == pytest.approx(0.42)
 
 
 def test_places_share_one_budget_and_what_is_gone_costs_nothing(still: list[float]) -> None:

@@ -358,6 +358,19 @@ def test_a_budget_that_slows_the_looking_down_is_told_at_every_width(width: int)
     assert "over budget" in header.header(shown(desk), width)[1].plain
 
 
+def test_what_most_of_the_money_goes_on_is_told_where_there_is_room() -> None:
+    desk = FakeDesk()
+    spent = {"AWS/RDS": 0.2, "AWS/DynamoDB": 0.6, "[b]shop": 0.1}
+    desk.status = replace(desk.status, usd_per_hour=0.9, budget=1.0, spent_on=spent)
+    assert "$0.90/h of $1, 67% DynamoDB" in header.header(shown(desk), 180)[1].plain
+    assert "DynamoDB" not in header.header(shown(desk), 140)[1].plain
+    desk.status = replace(desk.status, spent_on={"[b]shop\x1b[2J": 0.9})
+    assert "100% [b]shop" in header.header(shown(desk), 180)[1].plain
+    assert "\x1b" not in header.header(shown(desk), 180)[1].plain
+    desk.status = replace(desk.status, usd_per_hour=0.001)
+    assert "%" not in header.header(shown(desk), 180)[1].plain
+
+
 @pytest.mark.parametrize(
     ("left", "tone"), [(600, "bold"), (200, "warning bold"), (-5, "critical bold")]
 )

@@ -56,6 +56,8 @@ class Rhythm:
     """Seconds between two looks that ask for it."""
     sick: bool
     rest: bool
+    namespace: str = ""
+    """What the money is spent on: `AWS/RDS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,16 @@ class MetricPace:
 
     def usd(self, rhythms: Counter[Rhythm]) -> float:
         """US dollars an hour for these series."""
-        bought = sum(
-            many * 3600 / max(self.kept(rhythm), rhythm.every) for rhythm, many in rhythms.items()
-        )
-        return bought * USD_PER_SERIES
+        return sum(self.spent_on(rhythms).values())
+
+    def spent_on(self, rhythms: Counter[Rhythm]) -> Mapping[str, float]:
+        """Namespace → US dollars an hour for these series of it."""
+        spent: dict[str, float] = {}
+        for rhythm, many in rhythms.items():
+            bought = many * 3600 / max(self.kept(rhythm), rhythm.every)
+            of = rhythm.namespace
+            spent[of] = spent.get(of, 0.0) + bought * USD_PER_SERIES
+        return spent
 
 
 PACES = (
@@ -107,7 +115,7 @@ class Budget:
         self.usd_per_hour = usd_per_hour
         self._readers: WeakSet[Asked] = WeakSet()
         self._pace = PACES[0]
-        self._usd = 0.0
+        self._spent_on: Mapping[str, float] = {}
         self._reckoned_at = float("-inf")
 
     def join(self, reader: Asked) -> None:
@@ -123,8 +131,13 @@ class Budget:
     @property
     def usd_now(self) -> float:
         """What an hour like this moment costs, at the pace that is kept."""
+        return sum(self.spent_on.values())
+
+    @property
+    def spent_on(self) -> Mapping[str, float]:
+        """Namespace → what an hour like this moment costs of it, at the pace that is kept."""
         self._reckon()
-        return self._usd
+        return self._spent_on
 
     @property
     def slowed(self) -> bool:
@@ -136,8 +149,6 @@ class Budget:
             return
         self._reckoned_at = monotonic()
         rhythms = sum((reader.rhythms() for reader in self._readers), Counter[Rhythm]())
-        prices = ((pace, pace.usd(rhythms)) for pace in PACES)
-        self._pace, self._usd = next(
-            ((pace, usd) for pace, usd in prices if usd <= self.usd_per_hour),
-            (PACES[-1], PACES[-1].usd(rhythms)),
-        )
+        within = (pace for pace in PACES if pace.usd(rhythms) <= self.usd_per_hour)
+        self._pace = next(within, PACES[-1])
+        self._spent_on = self._pace.spent_on(rhythms)

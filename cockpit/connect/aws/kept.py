@@ -79,7 +79,8 @@ class KeptSeries:
     @property
     def rhythm(self) -> Rhythm:
         """How it is asked for."""
-        return Rhythm(self.query.period, round(self.every, -1), self.sick, self.rest)
+        asked, every = self.query, round(self.every, -1)
+        return Rhythm(asked.period, every, self.sick, self.rest, asked.namespace)
 
     @property
     def late(self) -> float:
