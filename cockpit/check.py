@@ -22,6 +22,7 @@ from cockpit.redact import masked
 from cockpit.runbooks.library import Library, library
 from cockpit.text import visible
 from cockpit.triage.board import ONE_LOOK, Board, OpenFinding
+from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Severity
 from cockpit.triage.had import PARTLY, LookMemory
 from cockpit.triage.onset import onset
@@ -217,17 +218,7 @@ def to_json(report: Report) -> str:
         "readings": [_reading(reading, board) for reading in board.readings.values()],
         "findings": [_finding(finding, report.library) for finding in ordered(board)],
         "suspects": [_suspect(suspect) for suspect in report.suspects],
-        "changes": [
-            {
-                "at": clock.stamp(change.at),
-                "kind": change.kind,
-                "target": change.target,
-                "summary": visible(change.summary),
-                "actor": visible(change.actor),
-                "source": change.source,
-            }
-            for change in board.changes
-        ],
+        "changes": [_change(change) for change in board.changes],
         "cost": {
             "api_calls": report.cost.api_calls,
             "estimated_usd": round(report.cost.usd, 6),
@@ -303,6 +294,17 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
     }
 
 
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "at": clock.stamp(change.at),
+        "kind": change.kind,
+        "target": change.target,
+        "summary": visible(change.summary),
+        "actor": visible(change.actor),
+        "source": change.source,
+    }
+
+
 def _suspect(suspect: Suspect) -> dict[str, Any]:
     return {
         "rank": suspect.rank,
@@ -310,9 +312,14 @@ def _suspect(suspect: Suspect) -> dict[str, Any]:
         "name": visible(suspect.name),
         "score": round(suspect.score, 3),
         "summary": visible(suspect.summary),
-        "explains": list(suspect.explains),
-        "for": list(suspect.for_),
-        "against": list(suspect.against),
+        "explains": [visible(each) for each in suspect.explains],
+        "for": [visible(each) for each in suspect.for_],
+        "against": [visible(each) for each in suspect.against],
         "not_examined": list(suspect.not_examined),
         "next_probe": suspect.next_probe,
+        "verdict": suspect.verdict.value,
+        "reason": visible(suspect.reason),
+        "change": _change(suspect.change) if suspect.change is not None else None,
+        "began": clock.stamp(suspect.began) if suspect.began is not None else None,
+        "felt": {"explained": suspect.felt[0], "of": suspect.felt[1]},
     }

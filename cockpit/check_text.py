@@ -13,6 +13,7 @@ from cockpit.triage.blindness import alike
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Reading, Seen
 from cockpit.triage.registry import short
+from cockpit.triage.suspicion.certainty import Certainty
 from cockpit.units import count, duration, quantity
 
 _GLYPHS = {
@@ -122,13 +123,15 @@ def _blind(reading: Reading) -> Blind:
 def _suspects_block(report: Report, style: Style) -> Iterable[str]:
     if not report.suspects:
         return
-    yield style.paint("prime suspects (deepest unhealthy target, latest change)", "\x1b[1m")
+    told = "prime suspects"
+    if report.suspects[0].verdict is Certainty.UNCLEAR:
+        told += f": cannot tell ({report.suspects[0].reason})"
+    yield style.paint(visible(told), "\x1b[1m")
     for suspect in report.suspects:
-        explains = f"explains {len(suspect.explains)}"
-        yield _cut(
-            f"{suspect.rank} {visible(suspect.name)}  {visible(suspect.summary)}  {explains}",
-            style.width,
-        )
+        explained, felt = suspect.felt
+        explains = f"explains {explained} of {felt} felt" if felt else ""
+        head = f"{suspect.rank} {suspect.verdict}  {suspect.name}  {suspect.summary}"
+        yield _cut(visible(f"{head}  {explains}".rstrip()), style.width)
 
 
 def _facts_block(report: Report, style: Style) -> Iterable[str]:

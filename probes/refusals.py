@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from cockpit.triage.nature import Codes, Trait, codes
 
+_TCP = ("NET_TCP_REFUSED", "NET_TCP_TIMEOUT", "NET_TCP_UNREACH")
+
 POSTGRES_REFUSALS: Codes = codes(
     cause=(
         "NET_WRONG_PROTOCOL",
@@ -24,9 +26,7 @@ POSTGRES_REFUSALS: Codes = codes(
         "PG_POOL_FULL",
     ),
     either=(
-        "NET_TCP_REFUSED",
-        "NET_TCP_TIMEOUT",
-        "NET_TCP_UNREACH",
+        *_TCP,
         "PG_CONN_DROPPED",
         "PG_CONN_MUTE",
         "PG_CONN_RESERVED_ONLY",
@@ -34,7 +34,8 @@ POSTGRES_REFUSALS: Codes = codes(
         "PG_POOL_WAIT",
     ),
     traits={
-        Trait.LOAD: ("PG_CONN_RESERVED_ONLY", "PG_CONN_SATURATED", "PG_POOL_FULL", "PG_POOL_WAIT")
+        Trait.NO_ANSWER: (*_TCP, "PG_CONN_DROPPED", "PG_CONN_MUTE"),
+        Trait.LOAD: ("PG_CONN_RESERVED_ONLY", "PG_CONN_SATURATED", "PG_POOL_FULL", "PG_POOL_WAIT"),
     },
 )
 MYSQL_REFUSALS: Codes = codes(
@@ -58,7 +59,10 @@ MYSQL_REFUSALS: Codes = codes(
         "MY_CONN_PLUGIN",
         "MY_CONN_SOCKET_ONLY",
     ),
-    traits={Trait.LOAD: ("MY_CONN_RESERVED_ONLY", "MY_CONN_SATURATED")},
+    traits={
+        Trait.LOAD: ("MY_CONN_RESERVED_ONLY", "MY_CONN_SATURATED"),
+        Trait.NO_ANSWER: ("MY_CONN_DROPPED", "MY_CONN_MUTE"),
+    },
 )
 REDIS_REFUSALS: Codes = codes(
     cause=(
@@ -71,10 +75,13 @@ REDIS_REFUSALS: Codes = codes(
     ),
     either=("RD_CONN_DROPPED", "RD_CONN_MUTE", "RD_CONN_SATURATED"),
     eye=("RD_IS_SENTINEL", "RD_OBS_BLIND"),
-    traits={Trait.LOAD: ("RD_CONN_SATURATED",)},
+    traits={
+        Trait.LOAD: ("RD_CONN_SATURATED",),
+        Trait.NO_ANSWER: ("RD_CONN_DROPPED", "RD_CONN_MUTE"),
+    },
 )
 MEMCACHED_REFUSALS: Codes = codes(
     cause=("MC_MUTE", "MC_CONN_TLS"),
     either=("MC_SAT_CONNECTIONS", "MC_CONN_DROPPED"),
-    traits={Trait.LOAD: ("MC_SAT_CONNECTIONS",)},
+    traits={Trait.LOAD: ("MC_SAT_CONNECTIONS",), Trait.NO_ANSWER: ("MC_MUTE", "MC_CONN_DROPPED")},
 )

@@ -22,6 +22,7 @@ from cockpit.desk.recorder import Recorder, taken_away
 from cockpit.desk.recoveries import recoveries
 from cockpit.desk.relation import ChangeKeeper
 from cockpit.desk.status import DeskStatus, only_watches
+from cockpit.desk.suspicion import SUSPECTS_BY, SuspicionKeeper
 from cockpit.errors import BlindError, Refused
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.objectives import RecoveryClock
@@ -50,13 +51,12 @@ from cockpit.triage.probe import AnyProbe, Seen
 from cockpit.triage.registry import catalog
 from cockpit.triage.related import RELATED, RankedChanges
 from cockpit.triage.store import Store
-from cockpit.triage.suspects import Suspect, Suspicion
+from cockpit.triage.suspects import Suspect
 from cockpit.triage.target import Target
 from cockpit.triage.target_logs import TargetLogs, logs_probe
 from cockpit.triage.topology import DependencyGraph
 from cockpit.triage.view import Offer
 
-SUSPECTS_BY = "the deepest unhealthy target in the dependency graph, then the latest change"
 PROMISES = "runbook.promises"
 """The probe of what steps promised."""
 _SETTLE_AFTER = 20.0
@@ -69,6 +69,9 @@ Callback = Callable[[], None]
 
 class Desk:
     """Implements `screens.port.DeskPort`. Lives on one event loop."""
+
+    suspects_by = SUSPECTS_BY
+    """How they are found, for the pane."""
 
     def __init__(
         self,
@@ -127,7 +130,9 @@ class Desk:
         self._left = {} if incident.watching else earlier.runs_left(incident.done_earlier)
         self._taken_up: dict[RunKey, Run] = {}
         """Interrupted ones of earlier sessions, whose finding is not on the board (yet)."""
-        self._suspicion = Suspicion(self.graph)
+        self.suspicion = SuspicionKeeper(
+            self.graph, incident, self._changes, spawn=self._spawn, tell=self._tell
+        )
         self._stops = [
             self.store.subscribe(self._board_changed),
             self._promises.stop,
@@ -220,12 +225,7 @@ class Desk:
     @property
     def suspects(self) -> Sequence[Suspect]:
         """At most three, worked out once a board."""
-        return self._suspicion.of(self.board)
-
-    @property
-    def suspects_by(self) -> str:
-        """How they are found, for the pane."""
-        return SUSPECTS_BY
+        return self.suspicion.of(self.board).suspects
 
     @property
     def changes(self) -> RankedChanges:

@@ -31,7 +31,6 @@ class StoryRole(StrEnum):
     """About our sight: a look that lacks a right, an alarm that cannot judge."""
 
 
-Role = StoryRole
 """Its first name, which a class of `cockpit.connect.role` has too; goes when nobody asks for it."""
 
 
@@ -57,6 +56,11 @@ class Trait(StrEnum):
     as likely a victim."""
     CAUSE_AT_CRITICAL = "cause at critical"
     """A risk until it is critical; then it is the outage."""
+    HANGS = "hangs"
+    """A cause where its target, or who needs it, gets no answer: the host hangs then, though AWS's
+    word for its state is as ever."""
+    NO_ANSWER = "no answer"
+    """Who is asked does not answer at all."""
     CAUSE_UNLESS_FELT = "cause unless felt"
     """A cause where nobody above it is ill: then what is wrong is the check, not the target."""
 
@@ -96,6 +100,8 @@ _TRAITS = {
     Trait.MATTERS_AT_INFO: "counts even as information",
     Trait.BY_RELEASE: "of code that ran for days as likely an effect",
     Trait.CAUSE_AT_CRITICAL: "when critical it is the outage",
+    Trait.HANGS: "a cause where its target, or who needs it, gets no answer",
+    Trait.NO_ANSWER: "who is asked does not answer",
     Trait.CAUSE_UNLESS_FELT: "a cause where nobody above it is ill: then the check is wrong",
 }
 

@@ -78,6 +78,14 @@ def began_at(found: OpenFinding) -> datetime:
     return found.finding.began or found.since
 
 
+def told_onset(found: OpenFinding) -> Onset | None:
+    """When a finding began, as its source tells; None: it does not tell."""
+    told = found.finding
+    if told.began is None:
+        return None
+    return Onset(told.began, timedelta(seconds=told.resolution))
+
+
 def is_dated(found: OpenFinding, first_look: datetime | None) -> bool:
     """Whether its beginning is known: its source tells it, or we saw it begin."""
     return found.finding.began is not None or _seen_to_begin(found, first_look)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cockpit.triage.resolution import NoNames
-from cockpit.triage.together import Unanswered, ZoneShare
+from cockpit.triage.together import LimitReached, Unanswered, ZoneShare
 from cockpit.units import count
+
+_LOOK_AT_ZONE = "look at AWS Health, and at what only this zone has: its NAT gateway, its ACL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,8 @@ class Shared:
     reasons: tuple[str, ...]
     next: str
     """What to look at."""
+    kind: str = "target"
+    """`zone`: an availability zone; `account`: a limit of the account."""
 
 
 def of_names(lost: NoNames) -> Shared:
@@ -47,7 +51,33 @@ def of_zone(zone: ZoneShare) -> Shared:
             f"{count(len(zone.targets), 'target')} have something sick there",
             "the other zones are well",
         ),
-        next="look at AWS Health, and at what only this zone has: its NAT gateway, its ACL",
+        next=_LOOK_AT_ZONE,
+        kind="zone",
+    )
+
+
+def of_named_zone(zone: str, targets: tuple[str, ...]) -> Shared:
+    """What ails several targets names the same zone."""
+    return Shared(
+        name=f"zone {zone}",
+        summary=f"what ails {count(len(targets), 'target')} names {zone}",
+        targets=targets,
+        reasons=(f"{', '.join(targets[:4])} name it", "no other zone is named as often"),
+        next=_LOOK_AT_ZONE,
+        kind="zone",
+    )
+
+
+def of_limit(reached: LimitReached) -> Shared:
+    """A limit of the account refuses something to several targets."""
+    many = count(len(reached.targets), "target")
+    return Shared(
+        name=f"limit {reached.limit}",
+        summary=f"{reached.limit} of {reached.place} is used up: it refuses something to {many}",
+        targets=reached.targets,
+        reasons=(f"{', '.join(reached.targets[:4])} run into it", ", ".join(reached.codes)),
+        next="raise the limit, or take load off what uses most of it",
+        kind="account",
     )
 
 

@@ -268,6 +268,7 @@ PROBE = Probe(
         risk=("CACHE_NO_FAILOVER", "CACHE_UPDATE_DUE"),
         eye=("METRIC_STALE", "METRIC_NEVER", "CACHE_STATUS_UNKNOWN", "CACHE_OBS_BLIND"),
         traits={
+            Trait.HANGS: ("METRIC_STALE",),
             Trait.LOAD: (
                 "CACHE_CPU_HIGH",
                 "CACHE_CONNECTIONS_HIGH",

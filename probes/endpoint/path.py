@@ -126,6 +126,15 @@ PROBE = Probe(
             "NET_GRPC_NO_HEALTH",
             "NET_CLOCK_SKEW",
         ),
-        traits={Trait.MATTERS_AT_INFO: ("NET_DNS_CHANGED", "NET_TLS_CHANGED")},
+        traits={
+            Trait.MATTERS_AT_INFO: ("NET_DNS_CHANGED", "NET_TLS_CHANGED"),
+            Trait.NO_ANSWER: (
+                "NET_TCP_REFUSED",
+                "NET_TCP_TIMEOUT",
+                "NET_TCP_UNREACH",
+                "NET_CONN_MUTE",
+                "NET_CONN_DROPPED",
+            ),
+        },
     ),
 )

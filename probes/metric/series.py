@@ -287,6 +287,6 @@ PROBE = Probe(
     codes=codes(
         symptom=("METRIC_ANOMALY", "TRAFFIC_STOPPED"),
         eye=("METRIC_STALE", "METRIC_DENIED"),
-        traits={Trait.SAYS_DROP: ("TRAFFIC_STOPPED",)},
+        traits={Trait.SAYS_DROP: ("TRAFFIC_STOPPED",), Trait.HANGS: ("METRIC_STALE",)},
     ),
 )

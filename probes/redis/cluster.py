@@ -469,7 +469,10 @@ PROBE = Probe(
         ),
         risk=("RD_REPL_NONE",),
         eye=("RD_CLUSTER_CLIENT_MODE",),
-        traits={Trait.COLD: ("RD_STATE_LOADING",)},
+        traits={
+            Trait.COLD: ("RD_STATE_LOADING",),
+            Trait.NO_ANSWER: ("NET_TCP_TIMEOUT", "NET_TCP_REFUSED", "NET_TCP_UNREACH"),
+        },
         more=REDIS_REFUSALS,
     ),
 )

@@ -391,6 +391,6 @@ PROBE = Probe(
         ),
         risk=("TG_HEALTH_CHECK_FRAGILE",),
         eye=("TG_STATUS_UNKNOWN", "METRIC_STALE", "TG_OBS_BLIND"),
-        traits={Trait.CAUSE_UNLESS_FELT: ("TG_FAIL_OPEN",)},
+        traits={Trait.CAUSE_UNLESS_FELT: ("TG_FAIL_OPEN",), Trait.HANGS: ("METRIC_STALE",)},
     ),
 )

@@ -10,9 +10,7 @@ import pytest
 from cockpit.triage.board import Board, reduce
 from cockpit.triage.by_target import ByTarget
 from cockpit.triage.finding import Severity
-from cockpit.triage.suspects import Suspicion, suspects
-from cockpit.triage.topology import DependencyGraph
-from tests.core.builders import finding, seen, target
+from tests.core.builders import finding, seen
 
 A1, A2, B1 = ("a", "1"), ("a", "2"), ("b", "1")
 THREE = ByTarget({A1: 1, A2: 2, B1: 3}.items())
@@ -74,22 +72,6 @@ def test_a_target_is_asked_for_alone() -> None:
     assert [each.target for each in board.readings_at("db-1")] == ["db-1"]
     assert board.worst("db-1") is Severity.HIGH
     assert board.worst("db-9") is None
-
-
-def test_suspects_that_are_kept_from_board_to_board_are_those_of_the_board() -> None:
-    graph = DependencyGraph([target("web", "db"), target("db")])
-    kept, board = Suspicion(graph), Board()
-    for when, name, found in (
-        (0, "web", [finding()]),
-        (5, "db", [finding(severity=Severity.CRITICAL)]),
-        (10, "db", []),
-        (15, "db", []),
-        (20, "db", []),
-    ):
-        board, _ = reduce(board, seen(*found, name=name, when=when))
-
-        assert kept.of(board) == suspects(board, graph)
-        assert kept.of(board) is kept.of(board)
 
 
 def test_many_targets_keep_their_order_and_what_was_before_stays_as_it_was() -> None:

@@ -194,13 +194,13 @@ def test_a_call_that_no_target_has_is_ours_by_its_resource() -> None:
 
 def open_(
     on: str, severity: Severity = Severity.HIGH, *, since: datetime = AT, kind: str = "rds",
-    began: datetime | None = None,
+    began: datetime | None = None, code: str = "X",
 ) -> OpenFinding:  # fmt: skip
     return OpenFinding(
-        id=FindingId(on, "X", ""),
+        id=FindingId(on, code, ""),
         kind=kind,
         probe=f"{kind}.x",
-        finding=Finding("X", severity, "x", began=began, resolution=15.0),
+        finding=Finding(code, severity, "x", began=began, resolution=15.0),
         since=since,
         seen=AT,
         looks=2,
@@ -437,15 +437,19 @@ def test_a_feed_s_changes_are_joined_and_then_marked_as_ours() -> None:
 )
 def test_what_is_suspected_of_a_feed(members: dict[str, Any], suspected: int) -> None:
     called = replace(CALLED, **members)
-    seen = board(open_("checkout", kind="ecs_service"), changes=(called, NATIVE))
-    found = [each for each in suspects(seen, DependencyGraph(targets())) if each.kind == "change"]
-    assert len(found) == suspected
+    crash = open_("checkout", kind="ecs_service", code="ECS_CRASH_LOOP")
+    found = suspects(board(crash, changes=(called, NATIVE)), DependencyGraph(targets()))
+    assert len([each for each in found if each.change is not None]) == suspected
 
 
-def test_a_mild_change_of_a_feed_is_no_suspect() -> None:
-    mild = replace(CALLED, risk=0.3)
-    seen = board(open_("checkout", kind="ecs_service"), changes=(mild,))
-    assert [each.kind for each in suspects(seen, DependencyGraph(targets()))] == ["target"]
+def test_a_mild_change_of_a_feed_says_little_against_its_place() -> None:
+    crash = open_("checkout", kind="ecs_service", code="ECS_CRASH_LOOP")
+    graph = DependencyGraph(targets())
+    without, mild, grave = (
+        suspects(board(crash, changes=changes), graph)[0].score
+        for changes in ((), (replace(CALLED, risk=0.3),), (replace(CALLED, risk=1.0),))
+    )
+    assert without < mild < grave
 
 
 def test_labels_date_nothing_and_a_beginning_of_hours_ago_is_known_and_no_onset() -> None:

@@ -15,6 +15,7 @@ from cockpit.incident.incident import Incidents
 from cockpit.triage.board import Board, reduce
 from cockpit.triage.changes import Change
 from cockpit.triage.engine import Look, judged
+from cockpit.triage.finding import Severity
 from cockpit.triage.own import OwnAct, marked
 from cockpit.triage.registry import registry
 from cockpit.triage.suspects import suspects
@@ -64,11 +65,12 @@ def test_one_act_asks_for_one_change(call: str) -> None:
 
 
 def test_a_change_of_ours_is_no_suspect_and_says_whose_it_is() -> None:
-    graph = DependencyGraph((target("alb", "checkout"), target("checkout")))
+    graph = DependencyGraph((target("alb", "checkout", kind="alb"), target("checkout")))
     theirs, (ours,) = deployment(-300, "checkout:42"), marked([deployment(-100)], [ROLLBACK_EARLY])
-    sick = seen(finding("X"), name="alb", changes=(theirs, ours))
+    wrong = finding("ALB_5XX_TARGET_RATE", Severity.CRITICAL)
+    sick = seen(wrong, name="alb", changes=(theirs, ours))
     board, happened = reduce(Board(), sick)
-    named = [each.name for each in suspects(board, graph) if each.kind == "change"]
+    named = [each.change.summary for each in suspects(board, graph) if each.change is not None]
     assert named == ["deployment of checkout:42"]
     assert any("ours: 'Roll back' by ana" in each.text for each in happened)
 

@@ -105,7 +105,8 @@ def test_it_is_only_said_of_what_cannot_be_one_zone(readings: list[Reading], nam
 
 def test_who_has_trouble_of_its_own_stays_a_suspect() -> None:
     own = look("payments", lost(), finding("NET_TLS_EXPIRED"))
-    names = [each.name for each in suspects(board(own, look("front", lost())), SHOP)]
+    state = board(own, look("front", lost()), seen(name="db"), seen(name="checkout"))
+    names = [each.name for each in suspects(state, SHOP)]
     assert names == ["resolver 10.0.0.2", "payments"]
 
 

@@ -34,10 +34,9 @@ def product(board: Board, graph: DependencyGraph) -> list[Answer]:
     out = []
     for each in suspects(board, graph):
         names = {each.name}
-        if each.kind == "change":
-            kind, _, rest = each.summary.partition(" on ")
-            names.add(f"{kind}@{rest.split(',')[0].split(' by ')[0]}")
-        out.append(Answer(frozenset(names)))
+        if each.change is not None:
+            names.add(f"{each.change.kind}@{each.change.target}")
+        out.append(Answer(frozenset(names), each.verdict != "unclear"))
     return out
 
 
