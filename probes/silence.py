@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, number
+from probes.began import POINTS
 from probes.metrics import LATE, age, history, is_blind
 
 _PERIODS = 5
@@ -51,6 +52,8 @@ def silence(
             likely=("its host hangs", "CloudWatch or its agent is late"),
             next="look at it by other means: does it answer?",
             fact=False,
+            began=series.times[-1] + timedelta(seconds=60),
+            resolution=POINTS,
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration
+from probes.began import TOLD, told
 from probes.health.model import CHANGE, ENTITY_STATUSES, NOTICE, HealthEvent, Snapshot
 
 _SHOWN = 6
@@ -76,6 +77,8 @@ def open_events(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             if event.scope == "PUBLIC" and not hit
             else (),
             next=_next(event),
+            began=told(event.start, snapshot.at),
+            resolution=TOLD,
         )
 
 

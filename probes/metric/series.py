@@ -25,6 +25,7 @@ from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.units import duration, number
+from probes.began import bad_since, resolution
 from probes.metrics import NO_DATA, age, history, is_blind, latest, query, read_at, settled
 
 _POINTS = 185
@@ -163,6 +164,10 @@ def stale(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         next="look at what publishes it; alarms on it cannot ring",
         fact=False,
+        began=snapshot.series.times[-1] + timedelta(seconds=snapshot.query.period)
+        if snapshot.series.times
+        else None,
+        resolution=resolution(snapshot.query.period),
     )
 
 
@@ -198,7 +203,15 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=("compared with the last hours only, not with the time of day",),
         next="look at what calls it first",
         fact=False,
+        began=_stopped_since(snapshot, ordinary, settings),
+        resolution=resolution(snapshot.query.period),
     )
+
+
+def _stopped_since(snapshot: Snapshot, ordinary: float, settings: Settings) -> datetime | None:
+    most = (settings.traffic_share.first or 0) * ordinary
+    series, period = snapshot.cut(_POINTS), snapshot.query.period
+    return bad_since(series, lambda value: value <= most, period=period)
 
 
 def anomaly(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -236,7 +249,9 @@ def anomaly(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=("compared with the last hours only: a daily peak is unusual too",),
         next="what changed before the onset, here and in what it needs?",
         fact=False,
-    )  # fmt: skip
+        began=onset if onset > now.times[0] else None,
+        resolution=resolution(snapshot.query.period),
+)  # fmt: skip
 
 
 def _usual(snapshot: Snapshot) -> tuple[float, float] | None:

@@ -8,6 +8,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, percent
 from probes.baseline import LEAST, before
+from probes.began import POINTS, TOLD, share_since, told
 from probes.metrics import Rate, counted, settled, total
 from probes.s3_bucket.model import Access
 from probes.s3_bucket.settings import AccessSettings
@@ -98,6 +99,12 @@ def errors(snapshot: Access, settings: AccessSettings) -> Iterator[Finding]:
             against=() if ordinary is not None else ("what is usual is not known yet",),
             next="what was changed before it began? the access logs tell 403 from 404",
             fact=False,
+            began=share_since(
+                settled(snapshot.refused, snapshot.at, minutes=180),
+                settled(snapshot.requests, snapshot.at, minutes=180),
+                settings.refused,
+            ),
+            resolution=POINTS,
         )
     severity = _grade(snapshot, snapshot.failed, settings.failed, settings)
     rate = rate_of(snapshot, snapshot.failed)
@@ -114,6 +121,12 @@ def errors(snapshot: Access, settings: AccessSettings) -> Iterator[Finding]:
             likely=("one prefix is asked more than S3 has scaled to (503 SlowDown)", "AWS itself"),
             next="retry with back-off, spread the keys over prefixes, look at AWS Health",
             fact=False,
+            began=share_since(
+                settled(snapshot.failed, snapshot.at, minutes=180),
+                settled(snapshot.requests, snapshot.at, minutes=180),
+                settings.failed,
+            ),
+            resolution=POINTS,
         )
 
 
@@ -199,4 +212,6 @@ def changed(snapshot: Access, settings: AccessSettings) -> Iterator[Finding]:
             Evidence("refused", None if rate is None else percent(rate)),
         ),
         next="did what is wrong begin after it?",
+        began=told(at, snapshot.at),
+        resolution=TOLD,
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
+from probes.began import POINTS, TOLD, counted_since, reached_since
 from probes.metrics import counted, latest, settled
 from probes.s3_bucket.model import Upkeep
 from probes.s3_bucket.settings import UpkeepSettings
@@ -43,7 +45,17 @@ def overdue(snapshot: Upkeep, settings: UpkeepSettings) -> Iterator[Finding]:
         against=_AGAINST.get(code, ()),
         next=_NEXT[code],
         fact=False,
+        began=_due_since(snapshot),
+        resolution=TOLD,
     )
+
+
+def _due_since(snapshot: Upkeep) -> datetime | None:
+    """When the first object was due that did not come."""
+    if snapshot.newest is None or not snapshot.prefix_every:
+        return None
+    due = snapshot.newest + timedelta(seconds=snapshot.prefix_every)
+    return due if due <= snapshot.at else None
 
 
 _CAUSES = {
@@ -115,6 +127,8 @@ def replication(snapshot: Upkeep, settings: UpkeepSettings) -> Iterator[Finding]
                 ),
                 next="mend the right, then copy what is missing with S3 Batch Replication",
                 fact=False,
+                began=counted_since(settled(each.failed, snapshot.at, minutes=25), pending),
+                resolution=POINTS,
             )
         behind = latest(settled(each.latency, snapshot.at, minutes=25))
         severity = settings.replication.grade(behind)
@@ -132,6 +146,10 @@ def replication(snapshot: Upkeep, settings: UpkeepSettings) -> Iterator[Finding]
                 likely=("many or large objects came at once", "the destination's key is throttled"),
                 next="does it shrink? else look at the rule's role and the destination",
                 fact=False,
+                began=reached_since(
+                    settled(each.latency, snapshot.at, minutes=25), settings.replication
+                ),
+                resolution=POINTS,
             )
 
 

@@ -156,6 +156,10 @@ def _look(
         present=len(minutes) / (SIX_HOURS // MINUTE) if asked.always and read else None,
         last=tuple(busy[-2:]),
         history=tuple(b.counts.share or 0.0 for b in minutes[-60:]),
+        minutes=Series(
+            tuple(b.start for b in minutes[-60:]),
+            tuple(b.counts.share or 0.0 for b in minutes[-60:]),
+        ),
         gaps=tuple(gaps),
     )
 

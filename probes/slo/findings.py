@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, number, percent
+from probes.began import POINTS, bad_since
 from probes.slo.burn import EventCounts, burn, eaten
 from probes.slo.model import (
     DAY,
@@ -147,7 +148,16 @@ def burning(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         next=_SUSPECTS,
         fact=False,
+        began=_burns_since(
+            snapshot, min(1.0, first_limit(rule, settings, snapshot) * snapshot.budget)
+        ),
+        resolution=POINTS,
     )
+
+
+def _burns_since(snapshot: Snapshot, share: float) -> datetime | None:
+    """Since when minutes of the last hour burn that fast; None: for all of it, or it is over."""
+    return bad_since(snapshot.minutes, lambda bad: bad >= share)
 
 
 def first_limit(rule: BurnRule, settings: Settings, snapshot: Snapshot) -> float:
@@ -275,6 +285,8 @@ def _quarter(
         against=partial(snapshot, settings),
         next=_SUSPECTS,
         fact=False,
+        began=_burns_since(snapshot, snapshot.budget),
+        resolution=POINTS,
     )
 
 
@@ -303,6 +315,8 @@ def no_traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=("compared with the last six hours only, not with the time of day",),
         next="look at what stands before it",
         fact=False,
+        began=None if snapshot.newest is None else snapshot.newest + timedelta(seconds=MINUTE),
+        resolution=POINTS,
     )
 
 
@@ -376,4 +390,6 @@ def events(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("the job fails", "what it reads or writes is not there"),
         next="look at the job's own output",
+        began=newest.start if not both else None,
+        resolution=newest.seconds,
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from cockpit.connect.session import Series
 from probes.answers import Gap
+from probes.metrics import NO_DATA
 from probes.slo.burn import Bucket, EventCounts, burn, exhausted_in, spent
 
 MINUTE, FIVE, QUARTER, HOUR = 60, 300, 900, 3600
@@ -49,6 +51,8 @@ class Snapshot:
     """The two newest periods in which anything happened, oldest first."""
     history: tuple[float, ...] = ()
     """Bad shares of the last hour's minutes."""
+    minutes: Series = NO_DATA
+    """The same with their times."""
     gaps: tuple[Gap, ...] = ()
 
     @property

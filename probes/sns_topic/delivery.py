@@ -24,6 +24,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, number
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
+from probes.began import POINTS, counted_since
 from probes.metrics import Rate, counted, is_blind, query, read_at, settled, total
 from probes.sns_topic.model import Settings, Snapshot, Subscription
 
@@ -235,6 +236,8 @@ def failing(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         next="whose endpoint is it? the dead letter queue and delivery logs name it",
         fact=False,
+        began=counted_since(hour(snapshot, snapshot.failed), hour(snapshot, snapshot.published)),
+        resolution=POINTS,
     )
 
 

@@ -247,3 +247,8 @@ async def test_what_aws_asks_of_the_customer_is_the_next_step(asks: str, words: 
     assert words in finding.next
     shown = [e.value for e in finding.evidence if e.label == "AWS asks"]
     assert shown == ([asks.replace("_", " ").lower()] if asks else [])
+
+
+def test_an_event_began_when_aws_says() -> None:
+    (told,) = probe.diagnose(Snapshot(at=AT, region="us-east-1", events=(EVENT,)), Settings())
+    assert (told.began, told.resolution) == (EVENT.start, 1.0)

@@ -74,6 +74,7 @@ def test_an_anomaly_tells_its_onset_as_an_interval_and_the_series_as_it_is_asked
     assert said["onset"] == "between 02:54 and 02:55 UTC"
     assert said["series"] == "Shop OrdersPlaced Stage=prod, Sum of 60 s"
     assert said["CloudWatch's status"] == "Complete"
+    assert (told.began, told.resolution) == (look.series.times[-4], 90.0)
 
 
 @pytest.mark.parametrize(("late", "expected"), [(3, []), (7, []), (9, STALE), (60, STALE)])

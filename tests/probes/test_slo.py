@@ -34,7 +34,7 @@ from probes.slo.burn import (
     spliced,
 )
 from probes.slo.indicator import indicator
-from probes.slo.model import DAY, HOUR, SIX_HOURS, THREE_DAYS, WINDOWS, BurnWindow, Snapshot
+from probes.slo.model import DAY, FIVE, HOUR, SIX_HOURS, THREE_DAYS, WINDOWS, BurnWindow, Snapshot
 from probes.slo.objective import SloSettings
 from probes.slo.settings import Settings
 from tests.probes.fake_aws import AT, FakeAws, denied
@@ -464,3 +464,14 @@ def test_a_target_that_says_too_little_is_told(tmp_path: Path, written: str, tol
     file.write_text(CONFIG + written)
     with pytest.raises(ConfigProblems, match=told):
         config.load(file, catalog())
+
+
+def test_a_fast_burn_began_with_its_first_minute_where_the_last_hour_has_it() -> None:
+    times = tuple(END - timedelta(minutes=60 - n) for n in range(60))
+    shares = (*[0.0] * 48, *[0.05] * 12)
+    burning = look(windows=at_burn(20, HOUR, FIVE), minutes=Series(times, shares))
+    told = {each.code: each for each in probe.diagnose(burning, Settings())}["SLO_BURN_FAST"]
+    assert (told.began, told.resolution) == (times[48], 90.0)
+    longer = replace(burning, minutes=Series(times, (0.05,) * 60))
+    told = {each.code: each for each in probe.diagnose(longer, Settings())}["SLO_BURN_FAST"]
+    assert told.began is None
