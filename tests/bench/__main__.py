@@ -16,8 +16,10 @@ from tests.bench import (
     faults,
     lists,
     looking,
+    lookups,
     many,
     observer,
+    rest,
     scale,
     start,
     stopped,
@@ -80,9 +82,9 @@ def main() -> int:
             stopped.rows,
             faults.rows,
             lambda: observer.rows(installed("pg_activity", "python")),
+            lambda: lookups.rows(aws),
+            rest.rows,
         ]
-        if aws is not None:
-            parts.append(lambda: world.lookups(aws))
         for part in parts:
             rows = part()
             found += rows

@@ -1,6 +1,7 @@
 """A stand-in for elbv2 and CloudWatch that answers every call after a fixed latency.
 
-Its own process, so that its work does not count as ours: `python -m tests.bench.stub PORT MS`.
+Its own process, so that its work does not count as ours: `python -m tests.bench.stub PORT MS`, and
+with `sick` behind them no member of any target group answers its health check.
 """
 
 from __future__ import annotations
@@ -39,6 +40,12 @@ ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15
 METRICS = """<GetMetricDataResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/"><GetMetricDataResult>
 <MetricDataResults></MetricDataResults></GetMetricDataResult>
 <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetMetricDataResponse>"""
+WELL_ONES = "".join(TARGET.format(a=1, b=n) for n in range(6))
+SICK_ONES = "".join(TARGET.format(a=1, b=n) for n in range(3)).replace(
+    "<State>healthy</State>",
+    "<State>unhealthy</State><Reason>Target.Timeout</Reason><Description>Request timed out</Description>",
+)
+MEMBERS = SICK_ONES if "sick" in sys.argv else WELL_ONES
 
 calls: dict[str, int] = {}
 
@@ -50,7 +57,7 @@ def answer(body: bytes) -> str:
     calls[action] = calls.get(action, 0) + 1
     match action:
         case "DescribeTargetHealth":
-            return HEALTH.format(targets="".join(TARGET.format(a=1, b=n) for n in range(6)))
+            return HEALTH.format(targets=MEMBERS)
         case "DescribeTargetGroups":
             arns = [
                 values[0] for key, values in words.items() if key.startswith("TargetGroupArns.")

@@ -1,144 +1,16 @@
-"""Beside what people do today: the same look-ups as `aws` commands, and leaving with all hung."""
+"""Leaving while every server hangs, and what is drawn while nothing happens."""
 
 from __future__ import annotations
 
 import os
 import pty
 import select
-import shlex
 import socket
-import subprocess
 import sys
 import time
-import tomllib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cockpit.connect.role import Role
-from cockpit.world import layout
-from cockpit.world.launch import launch
 from tests.bench.table import Row
-
-LOOKUPS: tuple[str, ...] = (
-    "elbv2 describe-load-balancers",
-    "elbv2 describe-target-groups",
-    "ecs list-clusters",
-    f"ecs list-services --cluster {layout.CLUSTER}",
-    f"ecs describe-services --cluster {layout.CLUSTER} --services checkout",
-    f"ecs describe-services --cluster {layout.CLUSTER} --services search",
-    f"ecs list-tasks --cluster {layout.CLUSTER} --desired-status STOPPED",
-    "rds describe-db-instances",
-    "rds describe-events",
-    "elasticache describe-replication-groups",
-    "dynamodb describe-table --table-name carts",
-    "application-autoscaling describe-scalable-targets --service-namespace dynamodb",
-    "cloudwatch describe-alarms --state-value ALARM",
-    "cloudwatch describe-alarms",
-    "ec2 describe-security-groups",
-    "ec2 describe-network-acls",
-    "ec2 describe-route-tables",
-    "ec2 describe-subnets",
-    "ec2 describe-network-interfaces",
-    "sts get-caller-identity",
-)
-"""Twenty look-ups; each is made twice, as one does who looks again."""
-
-
-def lookups(aws: Path) -> list[Row]:
-    """One sweep of `cockpit check` and 40 `aws` commands against the same world."""
-    with launch("healthy", Role.TRIAGE) as world:
-        world.wait()
-        ours = min(
-            _timed(
-                [
-                    sys.executable,
-                    "-m",
-                    "cockpit.cli.main",
-                    "-c",
-                    str(world.config_path),
-                    "check",
-                    "--json",
-                ]
-            )
-            for _ in range(3)
-        )
-        place = tomllib.loads(world.config_path.read_text())["aws"]["prod"]
-        commands = [_aws(aws, line, place) for line in LOOKUPS * 2]
-        single = _together(commands, 1)
-        sixteen = _together(commands, 16)
-    detail = f"one sweep {ours:.1f} s"
-    return [
-        Row(
-            "40 look-ups one after another, as aws commands",
-            single / ours,
-            "× one sweep",
-            0,
-            "cockpit check",
-            f"{single:.1f} s; {detail}",
-            gauge=True,
-        ),
-        Row(
-            "40 look-ups, 16 at a time",
-            sixteen / ours,
-            "× one sweep",
-            0,
-            "cockpit check",
-            f"{sixteen:.1f} s; {detail}",
-            gauge=True,
-        ),
-    ]
-
-
-def _aws(aws: Path, line: str, place: dict[str, str]) -> list[str]:
-    return [
-        str(aws),
-        *line.split(),
-        "--endpoint-url",
-        place["endpoint_url"],
-        "--region",
-        place["region"],
-        "--output",
-        "json",
-    ]
-
-
-def _environment() -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    return kept | {
-        "AWS_ACCESS_KEY_ID": layout.key_of("triage"),
-        "AWS_SECRET_ACCESS_KEY": "fake",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "NO_PROXY": "127.0.0.1,localhost",
-    }
-
-
-def _timed(argv: Sequence[str]) -> float:
-    """Raises `RuntimeError` for a command that failed: an error is not what is compared."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        argv,
-        env=_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    took = time.perf_counter() - started
-    if done.returncode:
-        raise RuntimeError(f"{shlex.join(argv)}: {done.returncode}, {done.stderr[-400:].strip()}")
-    return took
-
-
-def _together(commands: Sequence[Sequence[str]], workers: int) -> float:
-    started = time.perf_counter()
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(_timed, commands))
-    return time.perf_counter() - started
-
 
 HUNG = """
 environment = "bench"
