@@ -275,7 +275,7 @@ def partner_slow_and_not_down(w: World) -> Truth:
     https://www.lukretium.com/blog/third-party-api-that-went-slow-not-down
     """
     s, *rest = shop(w, db=True, ext=True, alb="own")
-    w.ill(s.ext, w.rng.choice(["NET_HTTP_SLOW", "NET_HTTP_SLOW_HEAD"]), W, 0)
+    w.ill(s.ext, "NET_HTTP_SLOW", W, 0)
     if maybe(w, 0.5):
         w.ill(s.ext, "DEP_EXTERNAL", W, 20)
     if maybe(w, 0.4):
