@@ -98,6 +98,8 @@ def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook 
         against=tuple(against),
         next="shed or queue what depends on it; compare the latency of who calls it",
         fact=any(finding.fact for finding in theirs),
+        began=first.began,
+        resolution=first.resolution,
     )
 
 

@@ -15,7 +15,7 @@ from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.endpoint import clock, dependency, dns, failing, http, tcp, tls, view
+from probes.endpoint import begun, clock, dependency, dns, failing, http, tcp, tls, view
 from probes.endpoint.model import Settings, Snapshot
 
 _MILDER = {
@@ -39,10 +39,11 @@ async def collect(net: Net, target: Target) -> Snapshot:
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Report the rungs from the bottom up; a third party's trouble under one name, milder."""
+    parts = (dns, tcp, tls, http, clock)
     found = [
-        finding
-        for part in (dns, tcp, tls, http, clock)
-        for finding in part.findings(snapshot, settings)
+        *begun.dated(
+            snapshot, (each for part in parts for each in part.findings(snapshot, settings))
+        )
     ]
     if not snapshot.external:
         yield from found
