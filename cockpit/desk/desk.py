@@ -94,12 +94,12 @@ class Desk:
         self.actor = actor
         self.library = library
         self.store = Store()
-        self.store.remember(recoveries(incident.earlier))
+        self.store.remember(recoveries(incident.recovered))
         self.graph = DependencyGraph(config.targets)
         self._signals = Signals(self.store, self.graph)
         self.connections: Connections = sweep.connections(config, role)
         self._memory = memory or LookMemory()
-        self._memory.had(taken_away(incident.entries))
+        self._memory.had(taken_away(incident.standing))
         self.engine = sweep.engine(
             sweep.looks(config, probes),
             self.connections,
@@ -495,5 +495,5 @@ class Desk:
     async def _settle(self) -> None:
         await asyncio.sleep(_SETTLE_AFTER)
         self._recorder.settle(self.board)
-        self.store.remember(recoveries(self.incident.entries))
+        self.store.remember(recoveries(self.incident.recovered))
         self._tell()

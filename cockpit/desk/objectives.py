@@ -26,7 +26,6 @@ from cockpit.triage.probe import AnyProbe, Seen
 from cockpit.triage.target import Target
 
 _GRAVE = frozenset({Severity.HIGH, Severity.CRITICAL})
-_TELLS = frozenset({EntryKind.FINDING_OPENED, EntryKind.FINDING_WORSENED})
 
 
 class ObjectiveKeeper:
@@ -51,8 +50,6 @@ class ObjectiveKeeper:
         own = any(target.rto is not None for target in self._targets.values())
         self._counts = own or self._rto is not None
         self._read: tuple[int, RecoveryTime | None] = (-1, None)
-        self._ill: dict[str, None] = {}
-        """Targets of which the entries that were read told something grave, in their order."""
 
     def clock(self, board: Board) -> RecoveryClock | None:
         """What is told beside the incident; None: no objective is configured."""
@@ -82,17 +79,17 @@ class ObjectiveKeeper:
     def _time(self) -> RecoveryTime | None:
         if not self._counts:
             return None
-        entries = self._incident.entries
-        if self._read[0] != len(entries):
-            fresh = entries[max(0, self._read[0]) :]
-            self._ill |= {e.target: None for e in fresh if e.kind in _TELLS and _grave(e)}
+        count = len(self._incident.entries)
+        if self._read[0] != count:
             held = self._strictest()
-            self._read = (len(entries), recovery_time(held, self._incident.done) if held else None)
+            self._read = (count, recovery_time(held, self._incident.done) if held else None)
         return self._read[1]
 
     def _strictest(self) -> Objective | None:
         """Of what had a grave finding in this incident; the environment's before anything had."""
-        there = [self._targets[name] for name in self._ill if name in self._targets]
+        told = self._incident.standing.told
+        ill = dict.fromkeys(name for name, severity in told if severity in _GRAVE)
+        there = [self._targets[name] for name in ill if name in self._targets]
         held = [
             Objective(seconds=limit, of=target.name if target.rto is not None else "")
             for target in there
@@ -168,10 +165,6 @@ class ObjectiveKeeper:
         data = {"objective": "rpo", "seconds": point.objective, "verdict": verdict, "behind": lacks}
         text = _said(point)
         self._incident.record(EntryKind.OBJECTIVE, text, target=point.target, data=data)
-
-
-def _grave(entry: Entry) -> bool:
-    return entry.data.get("severity") in _GRAVE
 
 
 def _said(point: NewestPoint) -> str:

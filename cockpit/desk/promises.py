@@ -30,7 +30,7 @@ class PromiseKeeper:
     def tell(self) -> None:
         """Put onto the board what the record has."""
         standing: dict[str, list[ledger.Promise]] = {name: [] for name in self._told}
-        for one in ledger.broken(ledger.promises(self._incident.entries)):
+        for one in ledger.broken(ledger.promises(self._incident.done)):
             standing.setdefault(one.target, []).append(one)
         self._told |= standing.keys()
         for target, broken in standing.items():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cockpit import clock
 from cockpit.desk.damping import Damping, DarkTargets
-from cockpit.errors import Reason
-from cockpit.incident.entry import Entry, EntryKind
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.record import Incident
+from cockpit.incident.standing import Standing, change_key
 from cockpit.triage.board import Board, BoardChange, BoardEvent, FindingId, LookId, OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Finding, Severity
@@ -36,10 +36,8 @@ class Recorder:
         """`best`: code → the id of its runbook, empty for none."""
         self._incident = incident
         self._best = best
-        self._known = still_open(incident.entries)
-        self._changes = {
-            _change_key(e.data) for e in incident.entries if e.kind is EntryKind.CHANGE
-        }
+        self._known = still_open(incident.standing)
+        self._changes = set(incident.standing.changes)
         self._settled = not self._known
         self._damping = Damping()
         self._dark = DarkTargets()
@@ -102,9 +100,9 @@ class Recorder:
                 "id": _change_id(event),
                 **({"own": event.own} if event.own else {}),
             }
-            if _change_key(data) in self._changes:
+            if change_key(data) in self._changes:
                 return
-            self._changes.add(_change_key(data))
+            self._changes.add(change_key(data))
         else:
             data = {"probe": change.probe, **({"reason": change.reason} if change.reason else {})}
         self._incident.record(kind, change.text, target=change.target, data=data)
@@ -154,42 +152,23 @@ def _beginning(found: Finding) -> dict[str, Any]:
     return {"began": clock.stamp(found.began), "resolution": found.resolution}
 
 
-def taken_away(entries: Iterable[Entry]) -> frozenset[LookId]:
+def taken_away(standing: Standing) -> frozenset[LookId]:
     """Looks that were blind since they were not given any more what an earlier one had: a new
     session cannot tell that from what was never given, and would take it for quiet.
     """
-    return frozenset(
-        LookId(entry.target, str(entry.data.get("probe", "")))
-        for entry in entries
-        if entry.kind is EntryKind.BLIND and entry.data.get("reason") == Reason.MISSING
-    )
+    return frozenset(LookId(target, probe) for target, probe in standing.missing)
 
 
-def still_open(entries: Iterable[Entry]) -> dict[FindingId, tuple[str, Severity]]:
+def still_open(standing: Standing) -> dict[FindingId, tuple[str, Severity]]:
     """The findings that the journal opened and did not clear: identity → (probe, severity)."""
-    opened: dict[FindingId, tuple[str, Severity]] = {}
-    for entry in entries:
-        code, severity = entry.data.get("code"), entry.data.get("severity")
-        if not isinstance(code, str) or entry.redacted:
-            continue  # without its subject it is none: what is still there opens again
-        id_ = FindingId(entry.target, code, str(entry.data.get("subject", "")))
-        if entry.kind is EntryKind.FINDING_CLEARED:
-            opened.pop(id_, None)
-        elif entry.kind in {
-            EntryKind.FINDING_OPENED,
-            EntryKind.FINDING_WORSENED,
-            EntryKind.FINDING_EASED,
-        }:
-            level = Severity.read(severity)
-            opened[id_] = (str(entry.data.get("probe", "")), level)
-    return opened
+    known: dict[tuple[str, str], tuple[str, Severity]] = {}
+    return {
+        FindingId(*id_): known.setdefault((probe, word), (probe, Severity.read(word)))
+        for id_, (probe, word, _) in standing.open.items()
+    }
 
 
 def _change_id(change: Change) -> str:
     """Tells two changes of one second apart, also when their words are masked in the journal."""
     words = f"{change.summary}\n{change.actor}\n{change.source}"
     return hashlib.sha256(words.encode()).hexdigest()[:12]
-
-
-def _change_key(data: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(data.get(name, "")) for name in ("when", "kind", "target", "id"))

@@ -190,6 +190,24 @@ def parse_stored(text: str) -> tuple[Entry, bool]:
     return parse_line(text), False
 
 
+def value(text: str) -> Any:
+    """A JSON value with nothing around it, its integers as they stand. Raises `ValueError`,
+    `RecursionError`, `BadEntry`.
+    """
+    found, end = _PLAIN.raw_decode(text)
+    if end != len(text):
+        raise BadEntry("not one value")
+    return found
+
+
+def parse_again(text: str) -> Entry:
+    """The entry in a line that `parse_stored` has read before. Raises `BadEntry`."""
+    try:
+        return from_json(_QUICK.decode(text))
+    except (ValueError, RecursionError) as problem:
+        raise BadEntry(f"not JSON: {problem}") from problem
+
+
 def _is_as_hashed(text: str, entry: Entry) -> bool:
     head = text
     if entry.format > 1 and not entry.redacted:
@@ -249,6 +267,7 @@ _DECODER = json.JSONDecoder(
 
 _QUICK = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer)
 """Does not see a member that stands twice."""
+_PLAIN = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def proves_itself(text: str) -> bool:
@@ -356,7 +375,7 @@ class Examination:
 
     def verdict(self, head: str = "") -> Verdict:
         """What was found in all that was taken. `head`: as `verify` takes it."""
-        bodies = _bodies_fault(self._bare, self._redactions, len(self._digests))
+        bodies = bodies_fault(self._bare, self._redactions, len(self._digests))
         fault = bodies or self._fault
         holds = self._digests if bodies is None else self._digests[: bodies.place - 1]
         wanted = head.strip().lower()
@@ -400,7 +419,7 @@ def fault_among(entries: Sequence[Entry], proved: Sequence[bool]) -> ChainFault 
         before = entry
     holds = len(entries) if fault is None else fault.place - 1
     bare = {entry.seq for entry in entries[:holds] if entry.redacted}
-    return _bodies_fault(bare, _redactions(entries), holds) or fault
+    return bodies_fault(bare, _redactions(entries), holds) or fault
 
 
 def _misplaced(entry: Entry, place: int, *, before: Entry | None) -> str:
@@ -424,7 +443,7 @@ def _redactions(entries: Iterable[Entry]) -> dict[int, Entry]:
     return found
 
 
-def _bodies_fault(
+def bodies_fault(
     bare: Collection[int], redactions: Mapping[int, Entry], holds: int
 ) -> ChainFault | None:
     """The first of the entries that hold whose body is gone unsaid, or there though it is said to

@@ -179,7 +179,7 @@ class Entry:
     @property
     def links(self) -> dict[str, Any]:
         """What of `data` stays when the body goes."""
-        return {name: value for name, value in self.data.items() if _is_link(name, value)}
+        return {name: value for name, value in self.data.items() if is_link(name, value)}
 
     @property
     def when(self) -> datetime:
@@ -309,13 +309,13 @@ def _body(stored: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
     if not stored["seal"]:
         raise BadEntry("has no digest of its body")
     if "salt" not in stored:
-        if not all(_is_link(name, value) for name, value in links.items()):
+        if not all(is_link(name, value) for name, value in links.items()):
             raise BadEntry("holds more than a redaction leaves")
         return REDACTED, links, ""
     if not stored["salt"]:
         raise BadEntry("has a body without its salt")
     data: dict[str, Any] = stored["data"]
-    meant = {name: data[name] for name in data if name in LINKS and _is_link(name, data[name])}
+    meant = {name: data[name] for name in data if name in LINKS and is_link(name, data[name])}
     if links != meant or any(type(links[name]) is not type(meant[name]) for name in meant):
         raise BadEntry("its links are not those of its body")
     return stored["text"], data, stored["salt"]
@@ -329,7 +329,8 @@ def _body_before(stored: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
     return stored["text"], data, stored["salt"]
 
 
-def _is_link(name: str, value: object) -> bool:
+def is_link(name: str, value: object) -> bool:
+    """Whether a member of `data` stays when the body goes."""
     fits = isinstance(value, int) or (isinstance(value, str) and len(value) <= _LINK_LIMIT)
     return name in LINKS and fits
 

@@ -164,7 +164,7 @@ class Incidents:
         incident = self._live(name, mended, hold=hold, author=author)
         if not silently:
             incident.record(EntryKind.RESUMED, f"{author.actor} resumed as {role}")
-        said = {entry.text for entry in incident.entries if entry.kind is EntryKind.RECOVERY}
+        said = {entry.text for entry in incident.done if entry.kind is EntryKind.RECOVERY}
         incident.troubles = mended.remarks
         for remark in (*mended.remarks, *mended.news):
             if remark not in said:
@@ -346,16 +346,26 @@ class Incidents:
         raise Misconfigured("more than one incident is open", hint=f"name one of {names}")
 
     def _live(self, name: str, mended: Mended, *, hold: lock.Hold, author: Author) -> Incident:
-        incident = Incident(name, author, entries=mended.entries, release=hold.release)
+        keeper = mended.keeper
+
+        def release() -> None:
+            if keeper is not None:
+                keeper.close()
+            hold.release()
+
+        incident = Incident(name, author, entries=mended.entries, scan=mended.scan, release=release)
         journal = SqliteJournal(
             self.path(name),
-            mended.entries,
+            incident.entries,
             spill=self._spill(name),
             stored=mended.stored,
+            lettered=mended.stored if mended.scan else 0,
             on_letters=lambda letters: incident.answer([*_letters(letters)]),
             on_recovery=incident.remark,
         )
         incident.connect(journal)
+        if keeper is not None:
+            keeper.start()
         return incident
 
     def _watcher(self, name: str, author: Author) -> Incident:

@@ -161,6 +161,38 @@ def lines_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[str]:
         yield text
 
 
+def bare_rows(connection: sqlite3.Connection) -> Iterator[tuple[int, str, str | None]]:
+    """The stored (seq, head, body) in order, empty texts for what is none; none of a file of 0.1.
+    Raises as `rows_after`.
+    """
+    try:
+        if _has_table(connection, "entry") and has_bodies(connection):
+            for number, head, body in connection.execute(f"{_selected(connection)} ORDER BY seq"):
+                texts = isinstance(head, str) and (body is None or isinstance(body, str))
+                yield (number, head, body) if texts else (number, "", None)
+    except sqlite3.Error as problem:
+        raise as_read(problem) from problem
+
+
+def lines_between(connection: sqlite3.Connection, first: int, end: int) -> list[str]:
+    """The lines of the entries after `first`, up to `end`. Raises as `rows_after`."""
+    try:
+        query = f"{_selected(connection)} WHERE seq > ? AND seq <= ? ORDER BY seq"
+        return [_joined(head, body) for _, head, body in connection.execute(query, (first, end))]
+    except sqlite3.Error as problem:
+        raise as_read(problem) from problem
+
+
+def size_of(connection: sqlite3.Connection) -> int:
+    """How many entries are stored. Raises `Damaged`, `Unreadable`."""
+    try:
+        if not _has_table(connection, "entry"):
+            return 0
+        return int(connection.execute("SELECT count(*) FROM entry").fetchone()[0])
+    except sqlite3.Error as problem:
+        raise as_read(problem) from problem
+
+
 @dataclass(frozen=True, slots=True)
 class Outline:
     """Enough of a journal for one line about it: how many entries, and those of some kinds."""

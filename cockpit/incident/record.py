@@ -15,9 +15,12 @@ from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, note_line, sanitise
 from cockpit.incident.author import Author, Letter
 from cockpit.incident.entry import GENESIS, SEEN, Entry, EntryKind, names, without_body
+from cockpit.incident.history import History
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.salts import Salts
+from cockpit.incident.scan import Scan
 from cockpit.incident.severity import Level
+from cockpit.incident.standing import Standing
 from cockpit.incident.state import IncidentState, IncidentStatus, after, fold, unfinished
 
 Subscriber = Callable[[Entry], None]
@@ -36,13 +39,14 @@ class Incident:
         name: str,
         author: Author,
         *,
-        entries: list[Entry],
+        entries: Sequence[Entry],
+        scan: Scan | None = None,
         journal: Journal | None = None,
         watching: bool = False,
         holder: str = "",
         release: Callable[[], None] = lambda: None,
     ) -> None:
-        """`entries` is shared with the journal, which writes what is not stored yet."""
+        """`scan`: what the entries come to where that is known; None: they are all read."""
         self.loop = _running_loop()
         self.id = name
         self.author = author
@@ -51,8 +55,9 @@ class Incident:
         self.holder = holder
         """Who holds it, as a person reads it; empty when nobody does or this cockpit."""
         self._journal: Journal = journal or MemoryJournal()
-        self._entries = entries
-        self._done = [entry for entry in entries if entry.kind not in SEEN]
+        self._entries = entries if isinstance(entries, History) else History(entries)
+        self._done = scan.done if scan else [e for e in entries if e.kind not in SEEN]
+        self._standing = scan.standing if scan else None
         self._state = fold(self._done)
         self._before = len(entries)
         self._done_before = len(self._done)
@@ -103,6 +108,19 @@ class Incident:
     def entries(self) -> Sequence[Entry]:
         """All entries, oldest first. Grows; but for redactions nothing in it changes."""
         return self._entries
+
+    @property
+    def standing(self) -> Standing:
+        """What of all that looks wrote still means something."""
+        if self._standing is None:
+            self._standing = Standing.of(self._entries)
+        return self._standing
+
+    @property
+    def recovered(self) -> list[Entry]:
+        """The entries of findings that were told and cleared and did not come again, in order."""
+        seqs = sorted(seq for pair in self.standing.recovered.values() for seq in pair)
+        return self._entries.some(map(self._entries.find, seqs))
 
     @property
     def done(self) -> Sequence[Entry]:
@@ -375,14 +393,18 @@ class Incident:
             self._done.append(entry)
         if entry.kind is EntryKind.REDACTION:
             self._strip(names(entry, "redacts"))
+        if self._standing is not None:
+            self._standing.take(entry)
         self._state = after(self._state, entry)
 
     def _strip(self, seq: int) -> None:
         """What was taken out must not come back when a lost file is written from memory."""
-        for kept in (self._entries, self._done):
-            for place, entry in enumerate(kept):
-                if entry.seq == seq and entry.format > 1:
-                    kept[place] = without_body(entry)
+        place = self._entries.find(seq)
+        if place < 0 or self._entries[place].format == 1:
+            return
+        bare = without_body(self._entries[place])
+        self._entries.replace(place, bare)
+        self._done = [bare if entry.seq == seq else entry for entry in self._done]
 
     def _follow(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
@@ -437,7 +459,7 @@ class Incident:
             raise Refused(f"{self.id} was closed here", hint=f"cockpit resume {self.id}")
 
     def _known(self, seq: int) -> None:
-        if all(entry.seq != seq for entry in self._entries):
+        if self._entries.find(seq) < 0:
             raise Misconfigured(f"{self.id} has no entry {seq}")
 
 

@@ -14,17 +14,22 @@ from pathlib import Path
 from cockpit import units
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import GENESIS, BadEntry, Entry
+from cockpit.incident.history import History
+from cockpit.incident.keep import Keeper, StoredLines
 from cockpit.incident.reader import (
     Damaged,
     Unreadable,
     Unwritable,
+    bare_rows,
     blobs,
     letters,
     log_of,
     plain_reason,
     reading,
     rows_after,
+    size_of,
 )
+from cockpit.incident.scan import Scan, scanned
 from cockpit.incident.spill_file import SpillFile, file_stamp
 from cockpit.incident.sqlite import remove_rows
 from cockpit.incident.stored import (
@@ -50,7 +55,7 @@ class Mended:
     be written.
     """
 
-    entries: list[Entry]
+    entries: list[Entry] | History
     stored: int
     remarks: tuple[str, ...]
     """What was wrong."""
@@ -58,6 +63,14 @@ class Mended:
     """What was done of which nothing is wrong any more."""
     letters: tuple[tuple[str, str], ...] = ()
     """What co-responders left and nobody took, as (id, JSON)."""
+    scan: Scan | None = None
+    """What a long journal came to, of which nothing had to be made; None: of all entries."""
+    keeper: Keeper | None = None
+    """Brings its entries into memory, once it is started; until then they are in the file."""
+
+
+LONG = 2_000
+"""Entries of a journal that is checked without making all of them."""
 
 
 def mend(path: Path, spill: SpillFile) -> Mended:
@@ -66,6 +79,8 @@ def mend(path: Path, spill: SpillFile) -> Mended:
     A file that is not there gives no entries. Raises `Unreadable` for one that is locked, that
     this user may not read, or that a newer cockpit wrote: nothing is touched then.
     """
+    if sound := _sound(path, spill):
+        return sound
     remarks: list[str] = []
     torn, kept = _torn_log(path, spill)
     rows, around, damage = _read(path)
@@ -96,6 +111,38 @@ def mend(path: Path, spill: SpillFile) -> Mended:
     if not entries and not remarks:
         remarks.append("there was no entry in the journal: what was in it is lost")
     return Mended(entries, stored, tuple(remarks), tuple(news), around.letters)
+
+
+def _sound(path: Path, spill: SpillFile) -> Mended | None:
+    """A long journal with which nothing is the matter: all of it is checked, but only what the
+    incident comes to is made. None: it is to be read with care, which says what is wrong.
+    """
+    try:
+        if not spill.empty or wal.tail(log_of(path).read_bytes()).torn:
+            return None
+    except FileNotFoundError:
+        pass  # no log: all is in the file
+    except OSError:
+        return None
+    try:
+        with reading(path) as connection:
+            scan = scanned(bare_rows(connection)) if size_of(connection) >= LONG else None
+            if scan is None:
+                return None
+            around = StoredJournal(lines=(), blobs=checked(blobs(connection)))
+            left = tuple(letters(connection))
+        lines = StoredLines(path)
+    except (Damaged, Unreadable, OSError):
+        return None
+    history = History.stored(scan.count, lines)
+    return Mended(
+        history,
+        scan.count,
+        remarks=tuple(output_troubles(around.outputs_of(scan.outputs))),
+        letters=left,
+        scan=scan,
+        keeper=Keeper(history, lines),
+    )
 
 
 @dataclass(slots=True)

@@ -57,6 +57,11 @@ class SpillFile:
         """Large outputs that were set down here."""
         return [(path.name.split(".")[-2], path.read_bytes()) for path in self._files("*.blob")]
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits here: neither lines nor outputs nor letters."""
+        return not any(self._files(each) for each in ("jsonl", "*.blob", "*.letter"))
+
     def keep(self, name: str, content: bytes) -> Path | None:
         """Keep a file that is not read again; where it is, None when no folder takes it."""
         for folder in self._folders:

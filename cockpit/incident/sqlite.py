@@ -44,16 +44,23 @@ class SqliteFile:
         self._identity: tuple[int, int] | None = None
         self._version = 0
 
-    def write(self, entries: Sequence[Entry], blobs: Sequence[tuple[str, bytes]]) -> None:
-        """Bring the file up to the last of these entries, which are all there are.
+    def write(
+        self,
+        entries: Sequence[Entry],
+        blobs: Sequence[tuple[str, bytes]],
+        *,
+        upto: int | None = None,
+    ) -> None:
+        """Bring the file up to the last of the first `upto` of all entries; None: of all.
 
         What it lacks is found by looking, so a file that was lost or fell behind is completed.
         Raises `Unwritable`, `Damaged`.
         """
+        upto = len(entries) if upto is None else upto
         try:
             self._check_identity()
             connection = self._connection or self._open()
-            missing = entries[self._landed(connection, entries) :]
+            missing = entries[self._landed(connection, entries, upto) : upto]
             with _transaction(connection):
                 connection.executemany(
                     "INSERT INTO entry (seq, kind, digest, line, body) VALUES (?, ?, ?, ?, ?)",
@@ -133,13 +140,13 @@ class SqliteFile:
         if not same:
             self.close()
 
-    def _landed(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> int:
+    def _landed(self, connection: sqlite3.Connection, entries: Sequence[Entry], upto: int) -> int:
         row = connection.execute(
             "SELECT seq, digest FROM entry ORDER BY seq DESC LIMIT 1"
         ).fetchone()
         if row is None:
             return 0
-        place = _place(entries, row[0])
+        place = _place(entries, row[0], upto)
         if place < 0 or entries[place].digest != row[1]:
             raise Unwritable("the file holds another journal")
         return place + 1
@@ -158,8 +165,8 @@ def _redact(connection: sqlite3.Connection, seq: int) -> None:
 _OUTPUT = re.compile(r'"blob":"([0-9a-f]{64})"')
 
 
-def _place(entries: Sequence[Entry], seq: int) -> int:
-    for place in range(len(entries) - 1, -1, -1):
+def _place(entries: Sequence[Entry], seq: int, upto: int) -> int:
+    for place in range(upto - 1, -1, -1):
         if entries[place].seq <= seq:
             return place if entries[place].seq == seq else -1
     return -1

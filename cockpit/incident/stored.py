@@ -58,8 +58,12 @@ class StoredJournal:
 
     def outputs(self, entries: Iterable[Entry]) -> tuple[Output, ...]:
         """The outputs that the entries name, in that order, and whether they are there."""
+        return self.outputs_of(named_outputs(entries if self.blobs is not None else ()))
+
+    def outputs_of(self, named: Mapping[str, tuple[int, ...]]) -> tuple[Output, ...]:
+        """The same of outputs by name, with the seqs of the entries that name them."""
         found: list[Output] = []
-        for name, seqs in named_outputs(entries if self.blobs is not None else ()).items():
+        for name, seqs in named.items() if self.blobs is not None else ():
             whole, size = (self.blobs or {}).get(name, (False, -1))
             state: Literal["whole", "missing", "changed"] = "whole" if whole else "changed"
             found.append(Output(name, seqs, "missing" if size < 0 else state, max(0, size)))

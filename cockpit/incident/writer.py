@@ -39,12 +39,14 @@ class SqliteJournal:
         *,
         spill: SpillFile,
         stored: int = 0,
+        lettered: int = 0,
         on_letters: _Letters = lambda letters: None,
         on_recovery: Callable[[str], None] = lambda remark: None,
     ) -> None:
         """Start the thread. The callbacks are called from it.
 
-        `stored` entries, from the first on, are in the file or in the spill file already.
+        `stored` entries, from the first on, are in the file or in the spill file already; the
+        letters of the first `lettered` are not in the spare folder any more.
         """
         self.path = path
         self._entries = entries
@@ -52,7 +54,7 @@ class SqliteJournal:
         self._spill = spill
         self._spilled = stored
         self._spill_used = True
-        self._lettered = 0
+        self._lettered = lettered
         self._on_letters = on_letters
         self._on_recovery = on_recovery
         self._news = threading.Condition()
@@ -136,35 +138,32 @@ class SqliteJournal:
                 return
             upto, blobs = len(self._entries), list(self._blobs.items())
             self._oldest, self._urgent = None, False
-        entries = self._entries[:upto]
         try:
-            self._write(entries, blobs)
+            self._write(upto, blobs)
         except Unwritable as problem:
-            self._degrade(entries, blobs, str(problem))
+            self._degrade(upto, blobs, str(problem))
             self._answer(upto, durable=False)
         else:
             self._landed(upto, blobs)
             self._answer(upto, durable=True)
 
-    def _write(self, entries: Sequence[Entry], blobs: list[tuple[str, bytes]]) -> None:
+    def _write(self, upto: int, blobs: list[tuple[str, bytes]]) -> None:
         try:
-            self._file.write(entries, blobs)
+            self._file.write(self._entries, blobs, upto=upto)
         except Damaged as damage:
             moved = set_file_aside(self.path, "damaged")
             try:
-                self._file.write(entries, blobs)
+                self._file.write(self._entries, blobs, upto=upto)
             except Damaged as again:
                 raise Unwritable(f"the file is damaged: {again}") from again
             told = f"the journal's file was damaged ({damage}); it is kept as {moved}, "
             self._on_recovery(told + "and was written again from memory")
 
-    def _degrade(
-        self, entries: Sequence[Entry], blobs: list[tuple[str, bytes]], reason: str
-    ) -> None:
-        fresh = entries[self._spilled :]
+    def _degrade(self, upto: int, blobs: list[tuple[str, bytes]], reason: str) -> None:
+        fresh = self._entries[self._spilled : upto]
         self._spill_used = True
         if self._spill.write([chain.line(entry) for entry in fresh], blobs):
-            self._spilled = len(entries)
+            self._spilled = upto
             self._take_letters(fresh)
             where = f"in {self._spill.path}"
         else:

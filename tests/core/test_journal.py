@@ -72,9 +72,9 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """A disk that hangs until this is set."""
     goes_on, write = threading.Event(), SqliteFile.write
 
-    def late(*given: Any) -> None:
+    def late(*given: Any, **named: Any) -> None:
         goes_on.wait()
-        write(*given)
+        write(*given, **named)
 
     monkeypatch.setattr(SqliteFile, "write", late)
     yield goes_on

@@ -1,0 +1,65 @@
+"""Lines of a journal that are read when they are wanted, until memory has them."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from cockpit.incident.history import History
+from cockpit.incident.reader import Damaged, Unreadable, lines_between, reading
+
+
+class StoredLines:
+    """One connection to a journal, for any thread. It stays: a file that is deleted meanwhile can
+    be read through it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises `Damaged`, `Unreadable`, `OSError`."""
+        self._lock = threading.Lock()
+        self._open = contextlib.ExitStack()
+        self._connection = self._open.enter_context(reading(path))
+
+    def __call__(self, first: int, end: int) -> Sequence[str]:
+        """The lines from one place up to another. Raises `Damaged` where they are not there."""
+        try:
+            with self._lock:
+                found = lines_between(self._connection, first, end)
+        except (Unreadable, sqlite3.Error) as problem:
+            raise Damaged(str(problem)) from problem
+        if len(found) != end - first:
+            raise Damaged(f"entries {first + 1} to {end} are not all there any more")
+        return found
+
+    def close(self) -> None:
+        """Nothing can be read any more."""
+        with self._lock:
+            self._open.close()
+
+
+class Keeper:
+    """The thread that brings into memory what only the file has."""
+
+    def __init__(self, history: History, lines: StoredLines) -> None:
+        """Nothing is read before `start`."""
+        self._history = history
+        self._lines = lines
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keep", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it; what is not in memory cannot be read any more."""
+        self._stop.set()
+        self._thread.join()
+        self._lines.close()
+
+    def _run(self) -> None:
+        with contextlib.suppress(Damaged):  # the writer finds the same, and says it
+            self._history.keep(self._lines, lambda: not self._stop.is_set())
