@@ -14,6 +14,7 @@ from cockpit import clock
 from cockpit.desk.relation import ChangeKeeper
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.record import Incident
+from cockpit.incident.said import GUILTY, newest_words
 from cockpit.triage.board import Board
 from cockpit.triage.suspects import Judgement, Suspect, judge
 from cockpit.triage.suspicion.certainty import Certainty
@@ -29,7 +30,6 @@ _BOARDS = 2
 _HELD = timedelta(seconds=20)
 """How long the first line must stay as it is to be written down."""
 SUSPECTS_BY = "what each finding is, when it began, what needs it, and what was changed before"
-GUILTY, INNOCENT, OPEN = "this is it", "not this", "open again"
 
 
 @dataclass(slots=True)
@@ -114,7 +114,9 @@ class SuspicionKeeper:
         return self._said[1]
 
     async def say(self, target: str, word: str) -> None:
-        """Write down what a person says about a target: `GUILTY`, `INNOCENT` or `OPEN`."""
+        """Write down what a person says about a target: `GUILTY`, `INNOCENT` or `OPEN`
+        (`cockpit.incident.said`).
+        """
         text = f"{target}: {word}, says {self._incident.author.actor}"
         await self._incident.append(
             EntryKind.SUSPECT, text, target=target, data={"name": target, "said": word}
@@ -169,17 +171,10 @@ class Word:
 
 def words_in(entries: Iterable[Entry]) -> dict[str, Word]:
     """Target → the newest word about it; none where it was taken back."""
-    found: dict[str, Word] = {}
-    for entry in entries:
-        word = entry.data.get("said")
-        if entry.kind is not EntryKind.SUSPECT or not isinstance(word, str) or entry.redacted:
-            continue
-        name = str(entry.data.get("name", ""))
-        if word == OPEN:
-            found.pop(name, None)
-        elif word in {GUILTY, INNOCENT}:
-            found[name] = Word(word == GUILTY, entry.actor, entry.when)
-    return found
+    return {
+        name: Word(entry.data["said"] == GUILTY, entry.actor, entry.when)
+        for name, entry in newest_words(entries).items()
+    }
 
 
 def entry_of(first: Suspect, innocent: Iterable[RuledOut]) -> tuple[str, dict[str, Any]]:
@@ -199,5 +194,14 @@ def entry_of(first: Suspect, innocent: Iterable[RuledOut]) -> tuple[str, dict[st
         "against": list(first.against),
         "not_examined": list(first.not_examined),
         "next": first.next_probe,
-        "ruled_out": [f"{each.target} ({', '.join(each.probes) or each.by})" for each in innocent],
+        "ruled_out": [
+            {
+                "target": each.target,
+                "probes": list(each.probes),
+                "by": each.by,
+                "at": clock.stamp(each.at),
+                "until": clock.stamp(each.until) if each.until is not None else None,
+            }
+            for each in innocent
+        ],
     }

@@ -14,9 +14,10 @@ import pytest
 from cockpit import clock
 from cockpit.desk import suspicion
 from cockpit.desk.relation import ChangeKeeper
-from cockpit.desk.suspicion import GUILTY, INNOCENT, OPEN, Steady, SuspicionKeeper
+from cockpit.desk.suspicion import Steady, SuspicionKeeper
 from cockpit.incident.entry import EntryKind
 from cockpit.incident.record import Incident
+from cockpit.incident.said import GUILTY, INNOCENT, OPEN
 from cockpit.triage.board import Board
 from cockpit.triage.finding import Severity
 from cockpit.triage.suspects import Suspect
