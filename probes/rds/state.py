@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
@@ -57,7 +58,7 @@ def _status(
             *_last_events(snapshot, name),
         ),
         next="look it up in the RDS User Guide",
-        began=snapshot.turned.get(name),
+        began=_came(snapshot, name, state),
         resolution=LOOKS,
     )
     if state in model.BAD:
@@ -84,6 +85,18 @@ def _status(
         )
     else:
         yield finding
+
+
+_TOLD_BY = {"storage-full": events.STORAGE_FULL, "stopped": events.SHUTDOWN}
+
+
+def _came(snapshot: Snapshot, name: str, state: str) -> datetime | None:
+    """When it came into its status, as looks or its own events tell."""
+    turned = snapshot.turned.get(name)
+    kind = _TOLD_BY.get(state)
+    mine = (event for event in snapshot.events if event.source == name)
+    newest = next(iter(events.of(mine, kind)), None) if kind else None
+    return turned or (told_by(newest.at, snapshot.at) if newest else None)
 
 
 _DOWN = {
