@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration, size
 from probes.athena_workgroup.model import QueryRun, Settings, Snapshot
+from probes.began import TOLD, told
 
 _CUT = re.compile(r"(?i)bytes scanned limit")
 _UNWRITTEN = re.compile(
@@ -95,6 +96,8 @@ def failed(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=_likely(last, kind),
         next="read the reason; what was changed before it failed first?",
+        began=told(ended[row - 1].ended, snapshot.at) if row < len(ended) else None,
+        resolution=TOLD,
     )
 
 
@@ -135,6 +138,8 @@ def unwritten(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             against=() if still else ("a later query succeeded",),
             next="look at the bucket: who shall be able to write it, and is it?",
+            began=told(bad[-1].ended, snapshot.at),
+            resolution=TOLD,
         )
 
 
@@ -158,6 +163,8 @@ def slow(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("its caller gave up and left it", "it scans far more than before"),
             next="does anybody wait for it? else stop it before another one is begun",
+            began=told(each.submitted, snapshot.at),
+            resolution=TOLD,
         )
     ended = _ended(snapshot, settings)
     severity = settings.slow.grade(ended[0].total) if ended else None
@@ -209,6 +216,8 @@ def queued(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("the account's limit of active queries is reached, by any workgroup",),
             next="who runs so many? stop what nobody waits for",
             fact=False,
+            began=told(run.submitted, snapshot.at),
+            resolution=TOLD,
         )
 
 

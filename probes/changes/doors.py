@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
+from probes.began import TOLD, told
 from probes.changes import rule_diff
 from probes.changes.calls import resource_of
 from probes.changes.model import Snapshot
@@ -51,6 +52,8 @@ def opened(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("somebody tested, and forgot it", "a stolen key"),
                 next="ask who did it; take the rule away unless they can say what it is for",
+                began=told(event.at, snapshot.at),
+                resolution=TOLD,
             )
 
 
@@ -92,4 +95,6 @@ def buckets(snapshot: Snapshot) -> Iterator[Finding]:
                 Evidence("refused calls since", refused),
             ),
             next="read what it was before (the change's details), and whether readers are refused",
+            began=told(event.at, snapshot.at),
+            resolution=TOLD,
         )

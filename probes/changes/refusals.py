@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
+from probes.began import TOLD, told
 from probes.changes.model import Snapshot
 from probes.changes.settings import Settings
 from probes.trail import ApiEvent, is_denied
@@ -49,6 +50,8 @@ def refused(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("a right that was taken away", "a scanner", "a stolen key"),
                 next="ask its owner; a principal that nobody knows is an incident of its own",
+                began=told(times[0], snapshot.at),
+                resolution=TOLD,
             )
 
 
@@ -77,4 +80,6 @@ def launches(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("no Spot capacity", "a quota", "a bad image", "no addresses in the subnet"),
             next="read the text of the failed activity: it names which of them it is",
+            began=told(min(at for at, _ in group.failed), snapshot.at),
+            resolution=TOLD,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
+from probes.began import TOLD, told
 from probes.changes.model import RolloutState, Snapshot
 from probes.changes.settings import Settings
 from probes.changes.stack_findings import of_stack
@@ -50,6 +51,8 @@ def _failed(snapshot: Snapshot, rollout: RolloutState) -> Finding:
         ),
         against=(f"{rollout.taken_back} took it back already",) if rollout.taken_back else (),
         next="read which version serves now before anything is deployed again",
+        began=told(rollout.ended, snapshot.at),
+        resolution=TOLD,
     )
 
 
@@ -79,6 +82,8 @@ def _under_way(snapshot: Snapshot, rollout: RolloutState, settings: Settings) ->
             ),
             likely=("a slow health check", "a large image", "no capacity"),
             next="read why its first instance or task does not become healthy",
+            began=told(rollout.began, snapshot.at),
+            resolution=TOLD,
         )
     severity = settings.running.grade(age)
     if severity:
@@ -93,4 +98,6 @@ def _under_way(snapshot: Snapshot, rollout: RolloutState, settings: Settings) ->
                 Evidence("says", rollout.reason or "nothing"),
             ),
             next="ask its owner whether it may go on; wait for it, or stop it with a rollback",
+            began=told(rollout.began, snapshot.at),
+            resolution=TOLD,
         )

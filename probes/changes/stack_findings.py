@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
+from probes.began import TOLD, told
 from probes.changes.model import RolloutState, Snapshot
 from probes.changes.settings import Settings
 
@@ -40,6 +41,8 @@ def of_stack(snapshot: Snapshot, rollout: RolloutState, settings: Settings) -> I
             subject=subject,
             evidence=evidence,
             next="mend what the first failure names, then ContinueUpdateRollback",
+            began=told(rollout.began, snapshot.at),
+            resolution=TOLD,
         )
     elif rollout.status.endswith("ROLLBACK_COMPLETE"):
         if age is not None and age <= settings.rolled_back:
@@ -50,6 +53,8 @@ def of_stack(snapshot: Snapshot, rollout: RolloutState, settings: Settings) -> I
                 subject=subject,
                 evidence=evidence,
                 next="read the first failure; what the stack did meanwhile was taken back too",
+                began=told(rollout.began, snapshot.at),
+                resolution=TOLD,
             )
     elif rollout.status.endswith("_IN_PROGRESS") and rollout.status != "REVIEW_IN_PROGRESS":
         severity = settings.running.grade(age)
@@ -61,4 +66,6 @@ def of_stack(snapshot: Snapshot, rollout: RolloutState, settings: Settings) -> I
                 subject=subject,
                 evidence=evidence,
                 next="ask its owner whether it may go on",
+                began=told(rollout.began, snapshot.at),
+                resolution=TOLD,
             )

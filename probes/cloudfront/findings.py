@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.connect.session import Series
-from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, number, percent
 from probes.baseline import usual
+from probes.began import POINTS, TOLD, bad_since, ended_since
+from probes.began import told as told_by
 from probes.cloudfront.model import Snapshot
 from probes.cloudfront.settings import Settings
 from probes.metrics import history, is_blind, latest, total
@@ -45,7 +48,17 @@ def errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         next="look at the origin itself: does it answer without the CDN?",
         fact=False,
+        began=_percent_since(snapshot, snapshot.errors, settings.errors),
+        resolution=POINTS,
     )
+
+
+def _percent_since(snapshot: Snapshot, percent: Series, limits: Thresholds) -> datetime | None:
+    """Since when minutes reach the mildest limit; the rates come in percent."""
+    limit = limits.first
+    if limit is None:
+        return None
+    return bad_since(snapshot.cut(percent, 180), lambda value: value / 100 >= limit)
 
 
 def _now(code: str, snapshot: Snapshot, series: Series) -> Evidence:
@@ -75,6 +88,8 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("the origin refuses CloudFront (403)", "a firewall rule", "paths that are gone"),
         next="who changed the origin's policy, the firewall or the release?",
         fact=False,
+        began=_percent_since(snapshot, snapshot.client_errors, settings.client_errors),
+        resolution=POINTS,
     )
 
 
@@ -97,6 +112,11 @@ def slow(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("the origin is overloaded", "fewer answers from the cache than before"),
         next="look at the origin",
         fact=False,
+        began=bad_since(
+            snapshot.cut(snapshot.origin_latency, 180),
+            lambda value: limits.grade(value / 1000) is not None,
+        ),
+        resolution=POINTS,
     )
 
 
@@ -133,6 +153,8 @@ def state(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 evidence=shown,
                 likely=("CloudFront itself is slow", "one change after the other"),
                 next="look at the service's health of CloudFront",
+                began=told_by(snapshot.modified, snapshot.at),
+                resolution=TOLD,
             )
     elif snapshot.status != "Deployed":
         yield Finding(
@@ -188,6 +210,8 @@ def certificate(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=shown,
             likely=("it was not renewed", "somebody revoked or replaced it"),
             next="look at the certificate from outside, and at ACM",
+            began=ends if left is not None and left <= 0 else None,
+            resolution=TOLD,
         )
         return
     severity = settings.certificate.grade(left)
@@ -218,4 +242,6 @@ def silence(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=("CloudWatch may be late: CloudFront's metrics are its slowest",),
         next="look at the name from outside: DNS, TLS, HTTP",
         fact=False,
+        began=ended_since(snapshot.cut(snapshot.requests, 180)),
+        resolution=POINTS,
     )

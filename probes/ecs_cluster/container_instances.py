@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration, percent
+from probes.began import TOLD, earliest
 from probes.ecs_cluster.model import ContainerInstance, Snapshot, wanted
 from probes.ecs_cluster.settings import Settings
 
@@ -123,6 +124,8 @@ def impaired(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("the container runtime hangs", "the disk of the host is full"),
         next="drain it, and let its group replace it",
+        began=earliest(host.health_since for host in sick),
+        resolution=TOLD,
     )
 
 

@@ -11,6 +11,8 @@ from ipaddress import ip_address, ip_network
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count
+from probes.began import TOLD
+from probes.began import told as told_by
 from probes.iam_principal.model import Settings, Snapshot, ThreatFinding
 from probes.trail import ApiEvent, is_denied
 
@@ -150,6 +152,8 @@ def elsewhere(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("calls from there", len(events)), *_where(events)),
             likely=("another way out of your network", "a stolen key"),
             next="ask its owner; add the network if it is yours",
+            began=told_by(min(each.at for each in events), snapshot.at),
+            resolution=TOLD,
         )
 
 
@@ -165,6 +169,8 @@ def root(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=_where(events),
             likely=("a task that only root may do", "root's password or mailbox is stolen"),
             next="ask the few who could: nobody did it means that the account is taken",
+            began=told_by(min(each.at for each in events), snapshot.at),
+            resolution=TOLD,
         )
 
 
@@ -209,6 +215,8 @@ def failed_logins(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         evidence=(Evidence("failed", many, "", settings.logins.first), *_where(failed)),
         likely=("a forgotten password", "somebody tries passwords"),
         next="ask its owner whether that was him",
+        began=told_by(first, snapshot.at),
+        resolution=TOLD,
     )
 
 
@@ -236,6 +244,8 @@ def grants(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("a roll-out", "somebody makes himself a way back in"),
         against=("a pipeline's role made them",) if events[0].by == "pipeline" else (),
         next="read each change, and take back what nobody asked for",
+        began=told_by(min(each.at for each in events), snapshot.at),
+        resolution=TOLD,
     )
 
 
@@ -269,6 +279,8 @@ def audit(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=_where(events),
             likely=("somebody covers tracks", "a trail that was moved"),
             next="switch it on again first; CloudTrail's last 90 days of events stay readable",
+            began=told_by(min(each.at for each in events), snapshot.at),
+            resolution=TOLD,
         )
 
 
@@ -285,6 +297,8 @@ def refused(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("refused", many, "", settings.denied.first), *_where(events)),
             likely=("a right that was taken away", "a scanner", "a stolen key"),
             next="one call again and again is a lost right; many different ones are a search",
+            began=told_by(min(each.at for each in events), snapshot.at),
+            resolution=TOLD,
         )
 
 
@@ -303,6 +317,8 @@ def deletions(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("a clean-up or a roll-out", "somebody destroys on purpose"),
             against=("a pipeline's role did it",) if made else (),
             next="ask its owner now; if nobody knows, stop it first",
+            began=told_by(min(each.at for each in events), snapshot.at),
+            resolution=TOLD,
         )
 
 

@@ -9,6 +9,7 @@ from cockpit.logs.shapes import FIELD
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count, duration, number
 from probes.baseline import LEAST, before
+from probes.began import POINTS, TOLD, ended_since, reached_since
 from probes.log_group.model import WINDOW, Snapshot
 from probes.log_group.settings import Settings
 from probes.log_group.troubles import partly_read, shape_evidence
@@ -59,6 +60,8 @@ def rising(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=("a release that only logs more makes more lines, and no more errors",),
         next="read the lines (L): the patterns that are new stand first",
         fact=False,
+        began=reached_since(snapshot.each_minute, limits),
+        resolution=POINTS,
     )
 
 
@@ -91,6 +94,8 @@ def new_patterns(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             else ("the hour before has too many lines of errors to read all of them",),
             next="what changed right before? (C) Read the lines (L)",
             fact=False,
+            began=each.new_since,
+            resolution=TOLD,
         )
 
 
@@ -130,6 +135,8 @@ def silent(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         else ("told by a metric alone: lines could not be read",),
         next="does what writes here still work, and where does it write to?",
         fact=False,
+        began=ended_since(series),
+        resolution=POINTS,
     )
 
 

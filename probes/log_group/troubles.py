@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from cockpit.logs.patterns import LinePattern
 from cockpit.logs.shapes import DENIED, FIELD, MEMORY, POOL, THROTTLED, TIMEOUT
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count, number
+from probes.began import TOLD, earliest
 from probes.log_group.model import WINDOW, Snapshot
 from probes.log_group.settings import Settings
 
@@ -130,6 +132,11 @@ def null_field(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _new_since(shapes: Sequence[LinePattern] | None) -> datetime | None:
+    """When the first of them came, where the hour before has none of them."""
+    return earliest(each.new_since for each in shapes or ())
+
+
 def _told(
     snapshot: Snapshot,
     kind: str,
@@ -168,6 +175,8 @@ def _told(
         against=against,
         next=next,
         fact=severity is Severity.CRITICAL and kind == MEMORY,
+        began=_new_since(shapes),
+        resolution=TOLD,
     )
 
 

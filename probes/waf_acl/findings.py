@@ -9,6 +9,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, number, percent
 from probes.baseline import usual, usual_of_sparse
+from probes.began import LOOKS, POINTS, counted_since, share_since
 from probes.metrics import (
     Rate,
     counted,
@@ -91,6 +92,12 @@ def blocks(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         against=() if before is not None else ("what is usual is not known yet",),
         next="read the sampled paths: are they those of customers?",
         fact=False,
+        began=share_since(
+            settled(snapshot.blocked, snapshot.at, minutes=180),
+            settled(judged(snapshot), snapshot.at, minutes=180),
+            settings.blocked,
+        ),
+        resolution=POINTS,
     )
 
 
@@ -133,6 +140,8 @@ def false_positives(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]
             against=("an attack may have begun at the same time",),
             next="compare the sampled paths with what customers do; set the rule to Count if so",
             fact=False,
+            began=rule.changed,
+            resolution=LOOKS,
         )
 
 
@@ -185,6 +194,11 @@ def errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("WAF does not answer the balancer", "a Lambda target or a redirect rule"),
         next="is anything else able to make the balancer answer 500? Look at AWS Health",
         fact=False,
+        began=counted_since(
+            settled(snapshot.errors, snapshot.at, minutes=180),
+            settled(snapshot.behind, snapshot.at, minutes=180),
+        ),
+        resolution=POINTS,
     )
 
 

@@ -263,3 +263,9 @@ def test_what_changes_have_to_do_with_what_fails(
     ranked: list[Ranked], members: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     assert board(*ranked, **members) == expected
+
+
+def test_what_the_trail_tells_began_when_it_was_called() -> None:
+    look = seen(opened(minutes=7), rollouts=(rollout("IN_PROGRESS", minutes=90),))
+    began = {f.code: (f.began, f.resolution) for f in feed.PROBE.diagnose(look, Settings())}
+    assert began["SG_OPENED"] == (ago(minutes=7), 1.0)

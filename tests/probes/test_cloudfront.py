@@ -180,3 +180,12 @@ async def test_one_that_is_gone_and_one_asked_at_the_wrong_place(
 
 def test_the_headers_for_an_origin_never_get_in() -> None:
     assert "hunter2" not in repr(redact("cloudfront", {"Distribution": DISTRIBUTION}))
+
+
+def test_errors_at_the_edge_began_with_their_first_minute() -> None:
+    fails = flow(*[0] * 150, *[9] * 30)
+    (told,) = distribution.diagnose(snapshot(errors=fails), Settings())
+    assert (told.code, told.began, told.resolution) == ("CF_5XX_RATE", fails.times[150], 90.0)
+    ended = AT - timedelta(days=2)
+    (told,) = distribution.diagnose(snapshot(certificate_ends=ended), Settings())
+    assert (told.code, told.began) == ("CF_CERTIFICATE_BAD", ended)

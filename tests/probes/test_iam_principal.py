@@ -363,3 +363,9 @@ def _made_account(port: int) -> str:
     iam.create_role(RoleName="checkout", AssumeRolePolicyDocument="{}")
     key: str = iam.create_access_key(UserName="deploy")["AccessKey"]["AccessKeyId"]
     return key
+
+
+def test_refusals_began_with_the_first_call() -> None:
+    refused = calls(60, within=4, **NO)
+    found = {f.code: f for f in diagnose(look(*refused), Settings())}
+    assert found["SEC_ACCESS_DENIED_BURST"].began == min(each.at for each in refused)

@@ -453,3 +453,12 @@ def test_tables_show_shapes_and_refusals() -> None:
     first, *_ = view.tables(snapshot(patterns=patterns, compared=True), Settings())
     assert first.rows[0].cells[-1] == "boom [/b]"
     assert first.rows[0].cells[0] == "02:58"
+
+
+def test_a_shape_is_new_since_its_first_line_and_lines_rise_since_a_minute() -> None:
+    shape = pattern("error", "boom", new_since=ago(minutes=4), count=50)
+    (new,) = (f for f in told(snapshot(patterns=(shape,))) if f.code == "LOG_NEW_PATTERN")
+    assert (new.began, new.resolution) == (ago(minutes=4), 1.0)
+    look = rising(0, 90, 90, 90, 90, usual=1.0)
+    (more,) = (f for f in told(look) if f.code == "LOG_ERRORS_RISING")
+    assert (more.began, more.resolution) == (look.each_minute.times[1], 90.0)

@@ -537,3 +537,9 @@ async def test_an_acl_through_the_real_client(port: int, monkeypatch: pytest.Mon
         assert caught.value.code == "WAF_ACL_MISSING"
     finally:
         await aws.close()
+
+
+def test_a_surge_of_blocks_began_with_its_first_minute() -> None:
+    seen = surge(500)
+    (told,) = (f for f in diagnose(seen, Settings()) if f.code == "WAF_BLOCK_SURGE")
+    assert (told.began, told.resolution) == (seen.blocked.times[-5], 90.0)
