@@ -64,6 +64,7 @@ class Roles:
             target=self.text(entry.target),
             data=self._data(entry.data),
             salt="",
+            seal="" if not entry.redacted else entry.seal,  # with one, it would seem redacted
             digest="",
             previous="",
         )

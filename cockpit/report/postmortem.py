@@ -26,6 +26,7 @@ from cockpit.redact import MASKER, masked
 from cockpit.report.blameless import NOTICE, Roles, roles_of
 from cockpit.report.markdown import Markdown, code, finished
 from cockpit.report.story import Story, Trouble, gather
+from cockpit.report.suspected import Cause, Cleared, Suspected
 from cockpit.secret_shapes import may_have_shapes
 
 if TYPE_CHECKING:
@@ -215,6 +216,9 @@ def _json(story: Story, around: Around) -> Iterator[str]:
             {"seq": one.seq, "text": one.text, "owner": one.owner, "due": one.due}
             for one in story.actions
         ],
+        "causes": [_cause(one) for one in story.suspicion.causes],
+        "suspects": [_suspected(one) for one in story.suspicion.suspects],
+        "ruled_out": [_cleared(one) for one in story.suspicion.ruled_out],
         "not_examined": map(_trouble, story.blind),
         "journal": {
             "head": verdict.head,
@@ -302,6 +306,43 @@ def _trouble(one: Trouble) -> dict[str, Any]:
         "text": one.text,
         "since": clock.stamp(one.since),
         "until": _stamp(one.until),
+    }
+
+
+def _cause(one: Cause) -> dict[str, Any]:
+    return {
+        "seq": one.seq,
+        "at": clock.stamp(one.at),
+        "name": one.name,
+        "confirmed_by": one.by,
+        "suspected": _suspected(one.suspected) if one.suspected is not None else None,
+    }
+
+
+def _suspected(one: Suspected) -> dict[str, Any]:
+    return {
+        "seq": one.seq,
+        "at": clock.stamp(one.at),
+        "name": one.name,
+        "text": one.text,
+        "verdict": one.verdict,
+        "reason": one.reason,
+        "began": _stamp(one.began),
+        "change": one.change,
+        "for": list(one.for_),
+        "against": list(one.against),
+        "not_examined": list(one.not_examined),
+    }
+
+
+def _cleared(one: Cleared) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "at": clock.stamp(one.at),
+        "by": one.by,
+        "probes": list(one.probes),
+        "until": _stamp(one.until),
+        "lapsed": one.lapsed,
     }
 
 

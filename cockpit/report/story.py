@@ -18,6 +18,7 @@ from cockpit.incident.metrics import IncidentMetrics, measure
 from cockpit.incident.state import IncidentState, fold
 from cockpit.incident.timeline import TimelineRow, timeline
 from cockpit.report.blameless import OWNER
+from cockpit.report.suspected import Suspicion, suspicion_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class Story:
     findings: tuple[Trouble, ...]
     blind: tuple[Trouble, ...]
     changes: tuple[TimelineRow, ...]
-    suspects: tuple[TimelineRow, ...]
+    suspicion: Suspicion
     acts: tuple[Attempt, ...]
     actions: tuple[ActionItem, ...]
     well: tuple[str, ...]
@@ -121,7 +122,7 @@ def gather(
         ),
         blind=_troubles(entries, EntryKind.BLIND, EntryKind.SEES_AGAIN, texts=texts),
         changes=tuple(row for row in rows if row.kind is EntryKind.CHANGE),
-        suspects=_last_suspects(rows),
+        suspicion=suspicion_of(entries, texts),
         acts=_acts(entries),
         actions=tuple(_action(row) for row in rows if row.kind is EntryKind.TODO),
         well=_said(notes, "well"),
@@ -206,12 +207,6 @@ def _acts(entries: Iterable[Entry]) -> tuple[Attempt, ...]:
             )
         )
     return tuple(found)
-
-
-def _last_suspects(rows: Sequence[TimelineRow]) -> tuple[TimelineRow, ...]:
-    """The newest word on each suspect, in the order of writing; three at most."""
-    newest = {(row.target or row.text): row for row in rows if row.kind is EntryKind.SUSPECT}
-    return tuple(sorted(newest.values(), key=lambda row: row.seq)[-3:])
 
 
 _DUE = re.compile(r"(?i)(?:^|\s)(?:by|due:?)\s*(\d{4}-\d\d-\d\d)\b")
