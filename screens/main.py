@@ -73,7 +73,7 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         if top.recovery is not None:
             clocks.show([recovery_line(top.recovery, top.moment, self.app.size.width)])
         strip = self.query_one("#banner", Bar)
-        told = banner(top, len(live.entries) - len(shown.entries), self.app.size.width)
+        told = banner(top, _recorded_since(shown, live), self.app.size.width)
         strip.set_class(told is not None, "-up")
         if told is not None:
             strip.show([told])
@@ -289,3 +289,11 @@ class MainScreen(PanesScreen, part=Where.MAIN):
     def action_output(self) -> None:
         """Read the output of the selected step."""
         self._steps.read_output()
+
+
+def _recorded_since(shown: Shown, live: Shown) -> int:
+    """Lines that the frozen moment does not have. Not the difference: old ones are left out."""
+    if shown is live:
+        return 0
+    newest = max((row.seq for row in shown.entries), default=0)
+    return sum(row.seq > newest for row in live.entries)

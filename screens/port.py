@@ -152,8 +152,8 @@ class DeskPort(Protocol):
         """
 
     def timeline(self) -> Sequence[TimelineRow]:
-        """All lines, oldest first (`cockpit.incident.timeline.timeline`); the same object until
-        there is another entry, since it is asked for four times a second.
+        """The lines, oldest first (`cockpit.incident.newest`); the same object until there is
+        another entry, since it is asked for four times a second.
         """
 
     def subscribe(self, callback: Callable[[], None]) -> Stop:

@@ -25,11 +25,12 @@ from cockpit.desk.status import DeskStatus, only_watches
 from cockpit.desk.suspicion import SUSPECTS_BY, SuspicionKeeper
 from cockpit.errors import BlindError, Refused
 from cockpit.incident.lines import IncidentLine
+from cockpit.incident.newest import NewestRows
 from cockpit.incident.objectives import RecoveryClock
 from cockpit.incident.record import Incident
 from cockpit.incident.severity import next_update
 from cockpit.incident.state import IncidentStatus
-from cockpit.incident.timeline import TimelineRow, continued
+from cockpit.incident.timeline import TimelineRow
 from cockpit.runbooks import earlier, unfinished
 from cockpit.runbooks.earlier import DoneBefore, RunKey
 from cockpit.runbooks.known import known
@@ -124,7 +125,7 @@ class Desk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._accounts: dict[str, str] = {}
         self._own: tuple[int, tuple[OwnAct, ...]] = (-1, ())
-        self._rows: tuple[int, tuple[TimelineRow, ...]] = (0, ())
+        self._timeline = NewestRows(incident)
         self._unfinished: tuple[int, tuple[Unfinished, ...]] = (-1, ())
         self._done_before = earlier.done_before(incident.done_earlier)
         self._left = {} if incident.watching else earlier.runs_left(incident.done_earlier)
@@ -233,12 +234,8 @@ class Desk:
         return self._changes.ranked
 
     def timeline(self, after: int = 0) -> Sequence[TimelineRow]:
-        """The lines whose `seq` is greater than `after`, oldest first."""
-        entries = self.incident.entries
-        count, rows = self._rows
-        if count != len(entries):
-            rows = continued(rows, entries, known=count)
-            self._rows = (len(entries), rows)
+        """The lines whose `seq` is greater than `after`, oldest first; see `NewestRows`."""
+        rows = self._timeline.rows()
         return [row for row in rows if row.seq > after] if after else rows
 
     def subscribe(self, callback: Callback) -> Callback:

@@ -132,7 +132,9 @@ class History(Sequence[Entry]):
 
     def find(self, seq: int) -> int:
         """The place of the entry with that number; -1: there is none."""
-        if 0 < seq <= len(self) and self[seq - 1].seq == seq:
+        if seq <= 0:
+            return -1
+        if seq <= len(self) and self[seq - 1].seq == seq:
             return seq - 1
         return next((place for place, entry in enumerate(self) if entry.seq == seq), -1)
 

@@ -12,6 +12,10 @@ from cockpit.incident.history import History
 from cockpit.incident.reader import Damaged, Unreadable, lines_between, reading
 
 
+LATER = 3.0
+"""Seconds before that begins: the first screen comes first."""
+
+
 class StoredLines:
     """One connection to a journal, for any thread. It stays: a file that is deleted meanwhile can
     be read through it.
@@ -61,5 +65,6 @@ class Keeper:
         self._lines.close()
 
     def _run(self) -> None:
+        self._stop.wait(LATER)
         with contextlib.suppress(Damaged):  # the writer finds the same, and says it
             self._history.keep(self._lines, lambda: not self._stop.is_set())

@@ -105,7 +105,7 @@ class Incident:
         return self._state.opened_at or datetime.fromtimestamp(0, UTC)
 
     @property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> History:
         """All entries, oldest first. Grows; but for redactions nothing in it changes."""
         return self._entries
 

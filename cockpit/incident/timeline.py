@@ -6,7 +6,7 @@ earlier entry is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -205,18 +205,28 @@ _LOOKS_BACK = frozenset(
 """Kinds that change how an earlier entry is shown."""
 
 
+def looks_back(entries: Iterable[Entry]) -> bool:
+    """Whether one of them changes how an earlier entry is shown."""
+    return any(entry.kind in _LOOKS_BACK for entry in entries)
+
+
 def continued(
-    rows: tuple[TimelineRow, ...], entries: Sequence[Entry], *, known: int
+    rows: tuple[TimelineRow, ...],
+    entries: Sequence[Entry],
+    *,
+    known: int,
+    anew: Callable[[], tuple[TimelineRow, ...]] | None = None,
 ) -> tuple[TimelineRow, ...]:
-    """`timeline(entries)`, given the rows of the first `known` of them.
+    """`timeline(entries)`, given the rows of the first `known` of them; `anew` instead makes them
+    where they have to be made again.
 
     Costs what is new, unless that changes how something earlier is shown: a journal of hours is
     not folded again for each line.
     """
     fresh = list(entries[known:])
     clock = _clock_after(rows, entries, known)
-    if clock is None or any(entry.kind in _LOOKS_BACK for entry in fresh):
-        return timeline(entries)
+    if clock is None or looks_back(fresh):
+        return timeline(entries) if anew is None else anew()
     wanted = _Filter(frozenset(), frozenset(), pinned=False, everything=False)
     added = tuple(sorted(filter(wanted.takes, _rows(fresh, clock)), key=_order))
     if not rows or not added or _order(rows[-1]) <= _order(added[0]):

@@ -146,12 +146,17 @@ except ImportError:
 def megabytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
+try:
+    from cockpit.incident.newest import NewestRows
+except ImportError:
+    NewestRows = None
+
 before, started = megabytes(), time.process_time()
 with starting():
     incident = Incidents(Path(sys.argv[1])).resume("1", role=Role.COMMANDER, actor="ana")
     Recorder(incident)
     incident.unfinished
-    timeline(incident.entries)
+    NewestRows(incident).rows() if NewestRows else timeline(incident.entries)
 print(time.process_time() - started, megabytes() - before)
 incident.close(30)
 """

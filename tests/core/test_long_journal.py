@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from cockpit.desk.recorder import still_open, taken_away
 from cockpit.desk.recoveries import recoveries
-from cockpit.incident import chain, history, recovery, scan
+from cockpit.incident import chain, history, keep, newest, recovery, scan
 from cockpit.incident.entry import BODY, GENESIS, SEEN, Entry, EntryKind, to_json, without_body
 from cockpit.incident.history import History
 from cockpit.incident.incident import Incident
+from cockpit.incident.newest import NewestRows
 from cockpit.incident.standing import Standing
+from cockpit.incident.timeline import timeline
 from tests import patience
 from tests.core import records
 from tests.core.records import Told, entries, journal, opened, resumed, stored_lines
@@ -173,6 +175,7 @@ def test_what_is_no_text_is_not_sound() -> None:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Journals of these tests are long."""
     monkeypatch.setattr(recovery, "LONG", 20)
+    monkeypatch.setattr(keep, "LATER", 0)
     monkeypatch.setattr(history, "BLOCK", 8)
     monkeypatch.setattr(history, "_WARM", 16)
 
@@ -342,3 +345,59 @@ def test_what_stands_is_what_a_fold_over_all_entries_says(
     }
     here = {subject for subject, kind in newest.items() if kind is not EntryKind.FINDING_CLEARED}
     assert {id_.subject for id_ in still_open(standing)} == here
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timeline that leaves out what is older than a few lines."""
+    monkeypatch.setattr(newest, "LEAST", 10)
+    monkeypatch.setattr(newest, "MOST", 20)
+
+
+def test_a_timeline_shows_the_newest_and_all_that_people_did(
+    long: tuple[Incident, list[Entry]], few: None
+) -> None:
+    incident, before = long
+    rows = NewestRows(incident)
+    first, *shown = rows.rows()
+    assert rows.rows() is rows.rows()
+    whole = timeline(incident.entries)
+    old = len(incident.entries) - 10
+    expected = [row.seq for row in whole if row.seq > old or row.kind not in SEEN]
+    assert [row.seq for row in shown] == expected
+    hidden = sum(entry.kind in SEEN for entry in incident.entries[:old])
+    assert first.text.startswith(f"{hidden} older lines")
+    assert f"cockpit timeline {incident.id}" in first.text
+    assert {row.text for row in shown if row.seq <= len(before)} >= {"note 0", "note 27"}
+
+
+def test_a_timeline_shows_what_was_marked_however_old(
+    long: tuple[Incident, list[Entry]], few: None
+) -> None:
+    incident, _ = long
+    rows = NewestRows(incident)
+    rows.rows()
+    incident.record(EntryKind.PIN, "pinned", data={"pins": 5})
+    incident.record(EntryKind.CORRECTION, "it was another", data={"corrects": 6})
+    incident.record(EntryKind.PIN, "pinned", data={"pins": 7_000})
+    shown = {row.seq: row for row in rows.rows()}
+    assert shown[5].pinned
+    assert shown[6].text == "it was another"
+    assert 4 not in shown
+
+
+def test_a_timeline_that_grows_stays_small_and_as_if_it_were_made_anew(
+    long: tuple[Incident, list[Entry]], few: None
+) -> None:
+    incident, _ = long
+    rows = NewestRows(incident)
+    for each in range(60):
+        incident.record(EntryKind.BLIND, f"blind {each}")
+        shown = rows.rows()
+        assert shown[-1].text == f"blind {each}"
+        of_looks = [row for row in shown if row.kind in SEEN and row.seq]
+        assert len(of_looks) <= 20
+        assert [row.seq for row in of_looks] == sorted(row.seq for row in of_looks)
+    assert shown[1:] == tuple(
+        row for row in timeline(incident.entries) if row.seq in {r.seq for r in shown}
+    )
