@@ -263,7 +263,8 @@ class CockpitApp(App[int]):
 
     def _tick(self) -> None:
         if self._displayed is not None:
-            self._tell(Ticked, self._displayed.take())
+            told = Refreshed if self._displayed.looked else Ticked
+            self._tell(told, self._displayed.take())
 
     def _tell(self, make: Callable[[Shown], Refreshed | Ticked], shown: Shown) -> None:
         """To the screen on top, and to those that are seen behind it: live is all that is shown."""

@@ -157,8 +157,9 @@ class DeskPort(Protocol):
         """
 
     def subscribe(self, callback: Callable[[], None]) -> Stop:
-        """Call back when board, timeline, incident or status changed. May come often: the
-        screens gather the calls and draw at most four times a second.
+        """Call back when findings, timeline, incident or status changed, not for a look that found
+        all as it was: those are asked for each second. May come often: the screens gather the
+        calls and draw at most four times a second.
         """
 
     async def start(self) -> None:

@@ -66,6 +66,11 @@ class Display:
         self.shown = self.shown if frozen else self.live
         return self.shown
 
+    @property
+    def looked(self) -> bool:
+        """Whether there was a look since the newest moment was taken."""
+        return self._desk.board is not self.live.board
+
     def toggle_freeze(self) -> Shown:
         """Hold what is shown, or show what is live."""
         frozen = self.shown.frozen is not None

@@ -239,7 +239,7 @@ class Desk:
         return [row for row in rows if row.seq > after] if after else rows
 
     def subscribe(self, callback: Callback) -> Callback:
-        """Call back when board, timeline, incident or status changed."""
+        """Call back when findings, timeline, incident or status changed; not for every look."""
         self._callbacks.append(callback)
 
         def stop() -> None:
@@ -453,7 +453,8 @@ class Desk:
         self._recorder.board_changed(board, changes)
         self._objectives.tell(board)
         self._changes.board_changed()
-        self._tell()
+        if changes or self.engine.progress.took is None:
+            self._tell()  # else all is as it was, and screens take newer numbers each second
 
     def _tell(self) -> None:
         for callback in tuple(self._callbacks):

@@ -7,13 +7,14 @@ sweep of 5,000 spent a third of its CPU on copying them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from itertools import chain
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=tuple[str, ...])
 V = TypeVar("V")
+Result = TypeVar("Result")
 _BLOCK = 64
 """Targets whose references are copied together: of 5,000 there are then 79 blocks."""
 
@@ -102,6 +103,25 @@ class ByTarget(Mapping[K, V], Generic[K, V]):
     def items(self) -> ItemsView[K, V]:
         """Every item, without a look-up for each."""
         return _Items(self)
+
+
+class PerTarget(Generic[K, V, Result]):
+    """What is worked out of the items of each target alone: anew only where they are others."""
+
+    def __init__(self, work: Callable[[Mapping[K, V]], Result | None]) -> None:
+        self._work = work
+        self._kept: dict[str, tuple[Mapping[K, V], Result | None]] = {}
+
+    def of(self, mapping: Mapping[K, V]) -> Iterator[tuple[str, Result]]:
+        """Target → what was worked out; what comes out empty is left out."""
+        before, kept = self._kept, dict[str, tuple[Mapping[K, V], Result | None]]()
+        for target, group in ByTarget.of_mapping(mapping).groups():
+            known = before.get(target)
+            if known is None or known[0] is not group:
+                known = group, self._work(group)
+            kept[target] = known
+        self._kept = kept  # not the old one with more: targets of an earlier board would stay
+        return ((target, result) for target, (_, result) in kept.items() if result)
 
 
 class _Values(ValuesView[V]):

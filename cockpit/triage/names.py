@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Protocol, cast, runtime_checkable
 
-from cockpit.triage.board import Board
-from cockpit.triage.probe import Seen
+from cockpit.triage.board import Board, LookId
+from cockpit.triage.by_target import PerTarget
+from cockpit.triage.probe import Reading, Seen
 
 NEW, OLD, OTHER = "new", "old", "neither"
 _GONE = frozenset({"nxdomain", "no_answer"})
@@ -103,26 +104,30 @@ def plain_name(name: str) -> str:
 
 def changed_names(board: Board) -> tuple[ChangedName, ...]:
     """Each name of a target whose record was changed last, by target and name."""
-    looks: list[tuple[str, Any]] = [
-        (reading.target, reading.outcome.snapshot)
-        for reading in board.readings.values()
-        if isinstance(reading.outcome, Seen)
-    ]
-    moves = _newest(
-        move
-        for _, look in looks
-        if _tells_records(cast("Hashable", type(look)))
-        for move in look.moved_records()
-    )
+    moves = _newest(move for _, told in _MOVES.of(board.readings) for move in told)
     if not moves:
         return ()
     found = [
         each
-        for target, look in looks
-        if isinstance(look, TellsAnswers)
-        for each in _of(target, tuple(look.name_answers()), moves)
+        for reading in board.readings.values()
+        if isinstance(reading.outcome, Seen)
+        and isinstance(look := reading.outcome.snapshot, TellsAnswers)
+        for each in _of(reading.target, tuple(look.name_answers()), moves)
     ]
     return tuple(sorted(found, key=lambda each: (each.target, each.move.name, each.move.type)))
+
+
+def _moves(looks: Mapping[LookId, Reading]) -> tuple[RecordMove, ...]:
+    return tuple(
+        move
+        for reading in looks.values()
+        if isinstance(reading.outcome, Seen)
+        and _tells_records(cast("Hashable", type(reading.outcome.snapshot)))
+        for move in cast("TellsRecords", reading.outcome.snapshot).moved_records()
+    )
+
+
+_MOVES = PerTarget(_moves)
 
 
 def _newest(moves: Iterable[RecordMove]) -> Mapping[tuple[str, str], RecordMove]:

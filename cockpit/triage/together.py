@@ -15,9 +15,10 @@ from functools import cache
 from typing import Any, Protocol, cast, runtime_checkable
 
 from cockpit.errors import Reason
-from cockpit.triage.board import Board
+from cockpit.triage.board import Board, FindingId, LookId, OpenFinding
+from cockpit.triage.by_target import PerTarget
 from cockpit.triage.finding import Severity
-from cockpit.triage.probe import Blind, Seen
+from cockpit.triage.probe import Blind, Reading, Seen
 from cockpit.triage.registry import registry
 from cockpit.triage.topology import DependencyGraph
 
@@ -136,10 +137,17 @@ class _Failed:
 
 def zones_of(board: Board, graph: DependencyGraph) -> tuple[ZoneShare, ...]:
     """Every zone that has a sick thing, of each place."""
-    found: dict[str, dict[tuple[str, str], tuple[bool, set[str]]]] = {}
-    for place, target, snapshot in _snapshots(board, graph):
-        things = found.setdefault(place, {})
-        for each in snapshot.in_zones():
+    places = graph.places
+    looked = [
+        (places[name], name, seen) for name, seen in _IN_ZONES.of(board.readings) if name in places
+    ]
+    sick_places = {place for place, _, seen in looked if any(each.sick for each in seen)}
+    found: dict[str, dict[tuple[str, str], tuple[bool, set[str]]]] = {p: {} for p in sick_places}
+    for place, target, seen in looked:
+        if place not in sick_places:
+            continue  # thousands are well at rest, and this is asked for every half second
+        things = found[place]
+        for each in seen:
             sick, names = things.get((each.zone, each.name), (False, set[str]()))
             things[each.zone, each.name] = (
                 sick or each.sick,
@@ -186,16 +194,14 @@ def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...
     failed: dict[str, dict[str, _Failed]] = {}
     well: dict[str, set[str]] = {}
     answer: dict[str, set[str]] = {}
-    for (target, probe), reading in board.readings.items():
-        place = places.get(target)
-        if not place or ((known := registry().get(probe)) and not known.asks):
-            continue  # it asked nothing of AWS: what is judged here is told as such a reading too
-        for service, detail in _unanswered(reading.outcome):
-            each = failed.setdefault(place, {}).setdefault(service, _Failed(reading.at, detail))
-            each.add(target, reading.at, detail, whole=isinstance(reading.outcome, Blind))
-        if isinstance(reading.outcome, Seen):
-            well.setdefault(place, set()).add(reading.kind)
-            answer.setdefault(place, set()).update(_service(probe))
+    for target, (calls, kinds, answered) in _ANSWERS.of(board.readings):
+        if not (place := places.get(target)):
+            continue
+        for service, detail, at, whole in calls:
+            each = failed.setdefault(place, {}).setdefault(service, _Failed(at, detail))
+            each.add(target, at, detail, whole=whole)
+        well.setdefault(place, set()).update(kinds)
+        answer.setdefault(place, set()).update(answered)
     return tuple(
         _told(place, held, others=well.get(place, set()), answered=answer.get(place, set()))
         for place, several in sorted(failed.items())
@@ -263,10 +269,10 @@ def limits_reached(board: Board, graph: DependencyGraph) -> tuple[LimitReached, 
     """Limits that several targets of a place run into; at one alone its own row says all of it."""
     places = graph.places
     found: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    for each in board.open.values():
-        limit, place = each.finding.account_limit, places.get(each.target)
-        if limit and place and each.finding.severity > Severity.INFO:
-            found.setdefault((place, limit), set()).add((each.target, each.finding.code))
+    for target, hit in _LIMITS.of(board.open):
+        if place := places.get(target):
+            for limit, code in hit:
+                found.setdefault((place, limit), set()).add((target, code))
     told = (
         LimitReached(
             place=place,
@@ -286,17 +292,55 @@ def _service(probe: str) -> set[str]:
     return {_ONE_API.get(name, name)} if name else set()
 
 
-def _snapshots(board: Board, graph: DependencyGraph) -> Iterator[tuple[str, str, Zoned]]:
-    places = graph.places
-    for (target, _), reading in board.readings.items():
-        outcome = reading.outcome
-        if target not in places or not isinstance(outcome, Seen):
-            continue
-        if _is_zoned(cast("Hashable", type(outcome.snapshot))):
-            yield places[target], target, cast("Zoned", outcome.snapshot)
+def _in_zones(looks: Mapping[LookId, Reading]) -> tuple[InZone, ...]:
+    return tuple(
+        each
+        for reading in looks.values()
+        if isinstance(reading.outcome, Seen)
+        and _is_zoned(cast("Hashable", type(reading.outcome.snapshot)))
+        for each in cast("Zoned", reading.outcome.snapshot).in_zones()
+    )
+
+
+_Answers = tuple[tuple[tuple[str, str, datetime, bool], ...], frozenset[str], frozenset[str]]
+"""Calls without an answer (service, words, when, whether the whole look failed), kinds of those
+that saw, services that they asked.
+"""
+
+
+def _answers(looks: Mapping[LookId, Reading]) -> _Answers | None:
+    """What asked nothing of AWS is left out: what is judged here is told as such a reading too."""
+    asked = [
+        reading
+        for reading in looks.values()
+        if (known := registry().get(reading.probe)) is None or known.asks
+    ]
+    if not asked:
+        return None
+    saw = [reading for reading in asked if isinstance(reading.outcome, Seen)]
+    calls = tuple(
+        (service, detail, reading.at, isinstance(reading.outcome, Blind))
+        for reading in asked
+        for service, detail in _unanswered(reading.outcome)
+    )
+    answered = frozenset[str]().union(*(_service(reading.probe) for reading in saw))
+    return calls, frozenset(reading.kind for reading in saw), answered
+
+
+def _limits(found: Mapping[FindingId, OpenFinding]) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (each.finding.account_limit, each.finding.code)
+        for each in found.values()
+        if each.finding.account_limit and each.finding.severity > Severity.INFO
+    )
 
 
 @cache
 def _is_zoned(kind: Any) -> bool:
     """Once a class: asking a protocol costs more than the rest of a look at a reading."""
     return issubclass(kind, Zoned)
+
+
+_IN_ZONES = PerTarget(_in_zones)
+_ANSWERS = PerTarget(_answers)
+_LIMITS = PerTarget(_limits)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from textual.content import Content
 
+from cockpit.triage.board import LookId
+from cockpit.triage.by_target import PerTarget
 from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.registry import place_of
 from cockpit.units import count, number
@@ -25,11 +28,11 @@ def dark_line(shown: Shown, width: int) -> Content | None:
     if shown.status.sweep_took is None:
         return None
     places = _by_place(shown)
-    dark = {name: looks for name, looks in places.items() if name and _nothing(looks)}
+    dark = {name: seen for name, seen in places.items() if name and _nothing(seen)}
     if not dark or len(dark) == len(places):
         return None
-    blind = [r.outcome for looks in dark.values() for r in looks if isinstance(r.outcome, Blind)]
-    reasons = Counter(str(each.reason) for each in blind).most_common()
+    blind = (reason for seen in dark.values() for each in seen for reason in each.reasons)
+    reasons = Counter(blind).most_common()
     why = ", ".join(f"{word} {number(times)}" for word, times in reasons)
     return clip(
         line(
@@ -41,24 +44,38 @@ def dark_line(shown: Shown, width: int) -> Content | None:
     )
 
 
-def _by_place(shown: Shown) -> Mapping[str, list[Reading]]:
+def _by_place(shown: Shown) -> Mapping[str, list[_Sight]]:
     """What is not in AWS is a place too, without a name."""
-    places: dict[str, list[Reading]] = {}
-    for reading in shown.board.readings.values():
-        target = shown.targets.get(reading.target)
-        if target is not None:
-            places.setdefault(place_of(target), []).append(reading)
+    places: dict[str, list[_Sight]] = {}
+    for name, sight in _SIGHTS.of(shown.board.readings):
+        if (target := shown.targets.get(name)) is not None:
+            places.setdefault(place_of(target), []).append(sight)
     return places
 
 
-def _nothing(looks: list[Reading]) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What the looks at a target saw. `nothing`: not one of them saw anything."""
+
+    nothing: bool
+    reasons: tuple[str, ...]
+
+
+def _sight(looks: Mapping[LookId, Reading]) -> _Sight:
     """A failure that is a finding, such as a function that is gone, was an answer."""
-    if len({reading.target for reading in looks}) < _LEAST:
-        return False
-    return all(isinstance(r.outcome, Blind) and r.outcome.finding is None for r in looks)
+    blind = [r.outcome for r in looks.values() if isinstance(r.outcome, Blind)]
+    nothing = len(blind) == len(looks) and all(each.finding is None for each in blind)
+    return _Sight(nothing, tuple(str(each.reason) for each in blind))
 
 
-def _called(shown: Shown, dark: Mapping[str, list[Reading]]) -> str:
+_SIGHTS = PerTarget(_sight)
+
+
+def _nothing(targets: list[_Sight]) -> bool:
+    return len(targets) >= _LEAST and all(each.nothing for each in targets)
+
+
+def _called(shown: Shown, dark: Mapping[str, object]) -> str:
     """Two by their names, more by how many they are; and the region where it is one."""
     named = ", ".join(safe(name, 40) for name in dark)
     said = named if len(dark) <= _NAMED else count(len(dark), "place")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from cockpit.triage.board import Board, reduce
-from cockpit.triage.by_target import ByTarget
+from cockpit.triage.by_target import ByTarget, PerTarget
 from cockpit.triage.finding import Severity
 from tests.core.builders import finding, seen
 
@@ -101,3 +101,22 @@ def test_a_target_that_comes_and_goes_leaves_no_blocks_behind() -> None:
         value = value.with_group(name, {}).with_group(name, {(name, "a"): step})
     assert len(value) == 100
     assert len(value._blocks) <= 3
+
+
+def test_what_is_worked_out_of_a_target_is_so_again_only_when_it_has_other_items() -> None:
+    worked: list[dict[tuple[str, str], int]] = []
+
+    def total(group: Mapping[tuple[str, str], int]) -> int:
+        worked.append(dict(group))
+        return sum(group.values())
+
+    totals = PerTarget(total)
+    assert dict(totals.of(THREE)) == {"a": 3, "b": 3}
+    following = THREE.with_group("a", {A1: 9})
+    assert dict(totals.of(following)) == {"a": 9, "b": 3}
+    assert dict(totals.of(following.with_group("b", {B1: 0}))) == {"a": 9}, (
+        "what is empty is no row"
+    )
+    assert worked == [{A1: 1, A2: 2}, {B1: 3}, {A1: 9}, {B1: 0}]
+    assert dict(totals.of(ByTarget({B1: 3}.items()))) == {"b": 3}
+    assert [*totals._kept] == ["b"], "a target that is gone leaves nothing behind"

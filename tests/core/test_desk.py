@@ -19,6 +19,7 @@ from cockpit.runbooks.library import library
 from cockpit.triage.board import FindingId
 from cockpit.triage.registry import catalog, registry
 from tests.core import records
+from tests.core.builders import finding, seen
 from tests.patience import at_most, until
 
 FINDING = FindingId("front", "NET_TCP_REFUSED", "")
@@ -189,6 +190,22 @@ async def test_an_account_that_was_not_told_at_first_is_asked_for_again(
             await desk._learn_accounts()
         assert told == ["", "123456789012"]
         assert place.asked == 2, "and not again once it is known"
+    finally:
+        await desk.close()
+
+
+async def test_a_look_that_found_all_as_it_was_calls_nobody_back(tmp_path: Path) -> None:
+    desk = made(tmp_path)
+    told: list[int] = []
+    desk.subscribe(lambda: told.append(len(desk.board.readings)))
+    try:
+        desk.store.add(seen(name="front", probe="endpoint.http"))
+        assert told == [1], "the first sweep is not over: numbers come for the first time"
+        desk.engine._took = 1.0
+        desk.store.add(seen(name="front", probe="endpoint.http", when=5))
+        assert told == [1]
+        desk.store.add(seen(finding(fact=True), name="front", probe="endpoint.http", when=10))
+        assert told[1:], "a finding is told at once"
     finally:
         await desk.close()
 

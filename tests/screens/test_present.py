@@ -16,7 +16,8 @@ from cockpit.errors import Reason
 from cockpit.incident.entry import EntryKind
 from cockpit.runbooks.plan import PlanLine
 from cockpit.sweep import PlaceStatus
-from cockpit.triage.board import Board, LookId
+from cockpit.triage.blindness import Cause, cause
+from cockpit.triage.board import Board, LookId, reduce
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import registry
@@ -25,6 +26,7 @@ from cockpit.triage.view import Column, Row, Table
 from screens.filter import parse
 from screens.present import evidence, findings, header, lines, runbook, systems, table, timeline
 from screens.shown import Shown, take
+from tests.core.builders import blind
 from tests.screens.fake_desk import CONNECTIONS, NOW, SESSIONS, FakeDesk, FakeRun, ago, board, entry
 from tests.screens.fake_desk import finding as make
 
@@ -109,6 +111,27 @@ def test_blind_probes_of_one_target_and_reason_are_one_row() -> None:
     rows = findings.unseen(both)
     assert len(rows) == 1
     assert "2 probes" in findings.text(rows[0], NOW)
+
+
+def test_why_a_target_is_blind_is_worked_out_once_a_look_and_not_at_each_drawing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def counted(reading: Reading) -> Cause:
+        asked.append(reading.target)
+        return cause(reading)
+
+    monkeypatch.setattr(findings, "cause", counted)
+    made = Board()
+    for each in range(30):
+        made, _ = reduce(made, blind(name=f"db-{each}"))
+    for _ in range(3):
+        assert len(findings.unseen(made)) == 30
+        assert findings.blind_findings(made) == 0
+    after, _ = reduce(made, blind(name="db-7", when=5))
+    assert len(findings.unseen(after)) == 30
+    assert sorted(asked) == sorted([*(f"db-{each}" for each in range(30)), "db-7"])
 
 
 def test_blind_targets_of_one_cause_are_one_row_that_names_them_all() -> None:
