@@ -20,8 +20,9 @@ COUNTED = 1.0
 """Of a start that a server tells in whole seconds of its uptime."""
 MEASURED = 15.0
 """Of a duration that a server measured, and we count back from our own clock."""
-LOOKS = 60.0
-"""Of what turned between two looks, one after another, at a service that does not tell when."""
+LOOKS = 90.0
+"""Of what turned between two looks, one after another, at a service that does not tell when. Looks
+that are further apart date nothing: it may have turned long before the second."""
 _SETTLING = 30.0
 """Beside the period of a point: a minute that was only half bad may pass for a good one."""
 POINTS = 60.0 + _SETTLING
@@ -44,6 +45,11 @@ def told(moment: datetime | None, at: datetime) -> datetime | None:
     if moment is None or (moment - at).total_seconds() > _APART:
         return None
     return min(moment, at)
+
+
+def seen_to_turn(before: datetime, now: datetime) -> datetime | None:
+    """When the second of two looks saw it turned; None: nobody looked for long in between."""
+    return now if (now - before).total_seconds() <= LOOKS else None
 
 
 def dated(

@@ -11,7 +11,6 @@ from pathlib import Path
 from cockpit.incident.history import History
 from cockpit.incident.reader import Damaged, Unreadable, lines_between, reading
 
-
 LATER = 3.0
 """Seconds before that begins: the first screen comes first."""
 

@@ -51,6 +51,7 @@ from probes.autoscaling_group.read import (
     snapshot_of,
 )
 from probes.autoscaling_group.settings import Settings
+from probes.began import seen_to_turn
 
 _SERVICE = "autoscaling"
 _GONE = "ASG_DELETING_OR_GONE"
@@ -190,8 +191,8 @@ def since(before: Snapshot, now: Snapshot) -> Snapshot:
         turned = before.turned or now.turned
         since = before.below_since or now.below_since or before.at
         return replace(now, below_since=since, turned=turned)
-    since = now.below_since or now.at
-    return replace(now, below_since=since, turned=since)
+    turned = now.turned or seen_to_turn(before.at, now.at)
+    return replace(now, below_since=now.below_since or now.at, turned=turned)
 
 
 def _waited(members: Iterable[Member], waited: Mapping[str, datetime]) -> tuple[Member, ...]:

@@ -21,6 +21,7 @@ from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
+from probes.began import seen_to_turn
 from probes.dynamodb import capacity, state, throttles, traffic, view
 from probes.dynamodb.bulk import bulk_of
 from probes.dynamodb.insights import with_insights
@@ -252,7 +253,7 @@ def _is_of(resource: str, table: str) -> bool:
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over since when the status is what it is: DynamoDB does not tell."""
     if before.status != now.status:
-        return replace(now, status_since=now.at, turned=now.at)
+        return replace(now, status_since=now.at, turned=seen_to_turn(before.at, now.at))
     return replace(now, status_since=before.status_since or before.at, turned=before.turned)
 
 

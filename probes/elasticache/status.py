@@ -22,6 +22,7 @@ from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
+from probes.began import seen_to_turn
 from probes.day_events import day_of_events
 from probes.elasticache import across, load, model, state, view
 from probes.elasticache.logs import logs
@@ -197,7 +198,7 @@ def _of_node(snapshot: Snapshot, node: Node, name: str, *, stat: str) -> MetricQ
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over since when the status is what it is: ElastiCache does not tell."""
     if before.status != now.status:
-        return replace(now, status_since=now.at, turned=now.at)
+        return replace(now, status_since=now.at, turned=seen_to_turn(before.at, now.at))
     return replace(now, status_since=before.status_since or before.at, turned=before.turned)
 
 

@@ -25,6 +25,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, number
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
+from probes.began import seen_to_turn
 from probes.kinesis import findings
 from probes.kinesis.model import Snapshot, StreamConsumer
 from probes.kinesis.settings import Settings
@@ -147,7 +148,7 @@ def _behind(stream: str, consumer: str) -> MetricQuery:
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over since when the status is what it is: Kinesis does not tell."""
     if before.status != now.status:
-        return replace(now, status_since=now.at, turned=now.at)
+        return replace(now, status_since=now.at, turned=seen_to_turn(before.at, now.at))
     return replace(now, status_since=before.status_since or before.at, turned=before.turned)
 
 

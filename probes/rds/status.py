@@ -24,6 +24,7 @@ from cockpit.triage.nature import Trait, codes
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
+from probes.began import seen_to_turn
 from probes.day_events import day_of_events
 from probes.metrics import NO_DATA, query
 from probes.rds import aurora, load, model, state, storage, view
@@ -317,11 +318,11 @@ def since(before: Snapshot, now: Snapshot) -> Snapshot:
         name: before.status_since.get(name, before.at) if was.get(name) == status else now.at
         for name, status in states.items()
     }
-    turned = {
-        name: moment
-        for name, moment in started.items()
-        if name in was and (was[name] != states[name] or name in before.turned)
-    }
+    turned = {name: at for name, at in before.turned.items() if was.get(name) == states.get(name)}
+    if moment := seen_to_turn(before.at, now.at):
+        turned |= {
+            name: moment for name, status in states.items() if was.get(name, status) != status
+        }
     return replace(now, status_since=started, turned=turned)
 
 

@@ -487,8 +487,10 @@ def test_launches_fail_since_the_first_that_failed_after_a_good_one() -> None:
 def test_a_shortage_of_the_first_look_has_no_beginning() -> None:
     short = snapshot(members=(), in_service=0)
     assert capacity.since(short, replace(short, at=AT + timedelta(minutes=5))).turned is None
-    later = replace(short, at=AT + timedelta(minutes=5))
+    later = replace(short, at=AT + timedelta(seconds=30))
     fell = capacity.since(snapshot(), later)
     assert fell.turned == later.at
+    late = replace(short, at=AT + timedelta(minutes=5))
+    assert capacity.since(snapshot(), late).turned is None, "nobody looked for long"
     (told,) = (f for f in capacity.diagnose(fell, Settings()) if f.code == "ASG_BELOW_DESIRED")
-    assert (told.began, told.resolution) == (later.at, 60.0)
+    assert (told.began, told.resolution) == (later.at, 90.0)

@@ -486,8 +486,8 @@ THROTTLES = minutes(*[None] * 5, *[40] * 4)
         pytest.param("DDB_THROTTLED_PROVISIONED", snapshot(throttled(*[None] * 5, *[40] * 4)), (THROTTLES.times[0], 90.0), id="the first throttle"),
         pytest.param("DDB_THROTTLED_PROVISIONED", snapshot(throttled(*[40] * 9)), (None, 0.0), id="throttled in all minutes that are known"),
         pytest.param("DDB_TRAFFIC_STOPPED", snapshot(operations=(operation(STOPS),)), (STOPS.times[-1] + timedelta(minutes=1), 90.0), id="the end of the last minute with requests"),
-        pytest.param("DDB_TABLE_NOT_ACTIVE", snapshot(status="DELETING", turned=ago(minutes=3)), (ago(minutes=3), 60.0), id="a look saw it turn"),
-        pytest.param("DDB_TABLE_NOT_ACTIVE", snapshot(status="DELETING", status_since=ago(minutes=3)), (None, 60.0), id="it was so at the first look"),
+        pytest.param("DDB_TABLE_NOT_ACTIVE", snapshot(status="DELETING", turned=ago(minutes=3)), (ago(minutes=3), 90.0), id="a look saw it turn"),
+        pytest.param("DDB_TABLE_NOT_ACTIVE", snapshot(status="DELETING", status_since=ago(minutes=3)), (None, 90.0), id="it was so at the first look"),
     ],
 )  # fmt: skip
 def test_it_began_when_points_and_looks_tell(

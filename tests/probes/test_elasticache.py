@@ -480,8 +480,8 @@ FULL = minutes(*[60] * 12, *[95] * 9)
         pytest.param("CACHE_MEMORY_HIGH", snapshot(node(DatabaseMemoryUsagePercentage=minutes(*[95] * 9))), (None, 90.0), id="high in all points that there are"),
         pytest.param("CACHE_FAILOVER_RECENT", snapshot(events=(event(DONE, minutes=9),)), (ago(minutes=9), 1.0), id="the event"),
         pytest.param("CACHE_FAILOVER_RECENT", snapshot(events=(event(DONE, minutes=9), event("Test Failover API called", minutes=11), event(DONE, minutes=40))), (ago(minutes=11), 1.0), id="the start of the newest"),
-        pytest.param("CACHE_IN_TRANSITION", snapshot(status="modifying", turned=ago(minutes=20), status_since=ago(minutes=20)), (ago(minutes=20), 60.0), id="a look saw it turn"),
-        pytest.param("CACHE_IN_TRANSITION", snapshot(status="modifying", status_since=ago(minutes=20)), (None, 60.0), id="it was so at the first look"),
+        pytest.param("CACHE_IN_TRANSITION", snapshot(status="modifying", turned=ago(minutes=20), status_since=ago(minutes=20)), (ago(minutes=20), 90.0), id="a look saw it turn"),
+        pytest.param("CACHE_IN_TRANSITION", snapshot(status="modifying", status_since=ago(minutes=20)), (None, 90.0), id="it was so at the first look"),
     ],
 )  # fmt: skip
 def test_it_began_when_points_events_and_looks_tell(

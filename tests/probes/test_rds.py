@@ -564,8 +564,8 @@ FEW = minutes(*[100] * 16, *[1] * 4)
         pytest.param("RDS_FAILOVER_RECENT", snapshot(events=(event(DONE, minutes=4), event(STARTED, minutes=5), event(DONE, minutes=50))), (ago(minutes=5), 1.0), id="the start of the newest failover"),
         pytest.param("RDS_FAILOVER_RECENT", snapshot(events=(event(DONE, minutes=4), event(DONE, minutes=40), event(STARTED, minutes=41))), (ago(minutes=4), 1.0), id="a start that is another failover's"),
         pytest.param("RDS_RESTARTED", snapshot(events=(event("DB instance restarted", minutes=3), event("DB instance restarted", minutes=7))), (ago(minutes=7), 1.0), id="the first of the hour's restarts"),
-        pytest.param("RDS_INSTANCE_DOWN", snapshot(instance(status="storage-full"), turned={"orders": ago(minutes=6)}), (ago(minutes=6), 60.0), id="a look saw it turn"),
-        pytest.param("RDS_INSTANCE_DOWN", snapshot(instance(status="storage-full"), status_since={"orders": ago(minutes=6)}), (None, 60.0), id="it was so at the first look"),
+        pytest.param("RDS_INSTANCE_DOWN", snapshot(instance(status="storage-full"), turned={"orders": ago(minutes=6)}), (ago(minutes=6), 90.0), id="a look saw it turn"),
+        pytest.param("RDS_INSTANCE_DOWN", snapshot(instance(status="storage-full"), status_since={"orders": ago(minutes=6)}), (None, 90.0), id="it was so at the first look"),
     ],
 )  # fmt: skip
 def test_it_began_when_points_events_and_looks_tell(
