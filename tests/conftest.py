@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from cockpit.redact import MASKER
-from tests import carried
+from tests import carried, order, place
+
+_FOLDER = pytest.StashKey[Path]()
+_FAILED = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The workers find the folder of their run in the environment."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_FOLDER] = place.opened()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After the last worker."""
+    if _FOLDER in config.stash:
+        place.closed(config.stash[_FOLDER], keep=config.stash.get(_FAILED, False))
 
 
 def pytest_collection_finish() -> None:
@@ -23,6 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     named = any("::" in argument for argument in items[0].config.args) if items else True
     if absent and not named:
         raise pytest.UsageError(f"tests/carried.txt names what is not there: {absent}")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        files = order.mixed(list(dict.fromkeys(item.location[0] for item in items)))
+        ranks = {file: rank for rank, file in enumerate(files)}
+        items.sort(key=lambda item: ranks[item.location[0]])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,9 +57,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
-def pytest_sessionfinish() -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """For the last look of all, which pytest takes: at what the whole run held."""
     gc.unfreeze()
+    session.config.stash[_FAILED] = bool(session.testsfailed)
 
 
 @pytest.fixture(scope="module", autouse=True)

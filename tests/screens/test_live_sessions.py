@@ -23,6 +23,7 @@ from cockpit.report.postmortem import FORMATS, render
 from cockpit.world.servers import mariadb, postgres
 from tests.screens.conftest import press, text
 from tests.screens.live import PATIENCE, WORD, Seat, seated
+from tests.servers import fresh
 from tests.servers.private import SECRETS, SUPER, mysql_users, pg_app, postgres_roles
 
 NUMBER = 4711471147114711
@@ -70,7 +71,7 @@ def base() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def pg(base: Path) -> Iterator[postgres.PostgresServer]:
-    server = postgres.start(postgres.create(base / "pg", password=SUPER))
+    server = postgres.start(fresh.postgres_cluster(base / "pg", password=SUPER))
     try:
         postgres_roles(server)
         yield server
@@ -80,7 +81,7 @@ def pg(base: Path) -> Iterator[postgres.PostgresServer]:
 
 @pytest.fixture(scope="module")
 def maria(base: Path) -> Iterator[mariadb.MariaDb]:
-    server = mariadb.start(mariadb.create(base / "maria"))
+    server = mariadb.start(fresh.mariadb_data(base / "maria"))
     try:
         mysql_users(server)
         yield server

@@ -13,6 +13,7 @@ import pytest
 
 from cockpit.connect.sql import looks as sql_looks
 from cockpit.world.servers import mariadb, postgres
+from tests.servers import fresh
 from tests.servers.private import REPLICATING, SECRETS, SUPER, mysql_users, postgres_roles
 
 _FOR_ALL = {"pg", "maria"}
@@ -68,7 +69,7 @@ def _swept(base: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def pg(base: Path) -> Iterator[postgres.PostgresServer]:
-    cluster = postgres.create(base / "pg", password=SUPER)
+    cluster = fresh.postgres_cluster(base / "pg", password=SUPER)
     server = postgres.start(
         cluster,
         settings={
@@ -91,7 +92,7 @@ def small_pg(base: Path) -> Iterator[postgres.PostgresServer]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     server = postgres.start(
-        postgres.create(folder / "pg", password=SUPER),
+        fresh.postgres_cluster(folder / "pg", password=SUPER),
         settings={"max_connections": 12, "max_wal_senders": 2},
     )
     try:
@@ -106,7 +107,7 @@ def maria(base: Path) -> Iterator[mariadb.MariaDb]:
     if mariadb.find_binary() is None:
         pytest.fail("MariaDB is not installed: apt-get install mariadb-server-core mariadb-client")
     server = mariadb.start(
-        mariadb.create(base / "maria"),
+        fresh.mariadb_data(base / "maria"),
         settings={"max_connections": 40, "innodb-lock-wait-timeout": 20},
     )
     try:
@@ -120,7 +121,7 @@ def maria(base: Path) -> Iterator[mariadb.MariaDb]:
 def small_maria(base: Path) -> Iterator[mariadb.MariaDb]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
-    server = mariadb.start(mariadb.create(folder / "m"), settings={"max_connections": 10})
+    server = mariadb.start(fresh.mariadb_data(folder / "m"), settings={"max_connections": 10})
     try:
         mysql_users(server)
         yield server
@@ -136,7 +137,7 @@ def pair(base: Path) -> Iterator[tuple[mariadb.MariaDb, mariadb.MariaDb]]:
     both = []
     try:
         for number in (1, 2):
-            data = mariadb.create(folder / f"r{number}")
+            data = fresh.mariadb_data(folder / f"r{number}")
             settings = {"server-id": number, "log-bin": "bin", "performance-schema": 1}
             both.append(mariadb.start(data, settings=settings))
             mysql_users(both[-1])

@@ -19,6 +19,7 @@ from cockpit.triage.probe import Seen
 from cockpit.world.servers import mariadb, valkey
 from cockpit.world.servers.process import ServerProcess
 from tests.patience import at_most
+from tests.servers import fresh
 from tests.servers.faults import BreakingWire, Watch, told
 from tests.servers.full import full
 from tests.servers.mysql_crowd import Crowd
@@ -43,7 +44,7 @@ class Kind:
 
 
 def _maria(folder: Path) -> mariadb.MariaDb:
-    server = mariadb.start(mariadb.create(folder / "m"), settings={"max_connections": 10})
+    server = mariadb.start(fresh.mariadb_data(folder / "m"), settings={"max_connections": 10})
     mysql_users(server)
     return server
 

@@ -22,6 +22,7 @@ from cockpit.triage.recording import encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb, valkey
 from cockpit.world.servers.process import ServerProcess, wait_until
+from tests.servers import fresh
 from tests.servers.private import (
     REDIS_BINARIES,
     my_settings,
@@ -101,7 +102,7 @@ def newer(base: Path) -> Iterator[mariadb.MariaDb]:
     folder = base / "newer"
     folder.mkdir(mode=0o755)
     server = mariadb.start(
-        mariadb.create(folder / "m"),
+        fresh.mariadb_data(folder / "m"),
         settings={"version": "13.1.4-MariaDB-nextgen", "performance-schema": "on"},
     )
     try:

@@ -19,6 +19,7 @@ from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import Blind, Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb, valkey
+from tests.servers import fresh
 from tests.servers.documented import OBSERVERS_COMMANDS, redis_user
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import (
@@ -220,7 +221,7 @@ async def test_performance_schema_that_is_taken_away_is_blind_and_not_without_st
 ) -> None:
     folder = base / "rights-schema"
     folder.mkdir(mode=0o755)
-    server = mariadb.start(mariadb.create(folder / "m"), settings={"performance-schema": "on"})
+    server = mariadb.start(fresh.mariadb_data(folder / "m"), settings={"performance-schema": "on"})
     try:
         server.execute(
             f"CREATE USER ro@'%' IDENTIFIED BY '{SECRETS['T_RO']}'",

@@ -15,6 +15,7 @@ from cockpit.errors import BlindError
 from cockpit.world.net.certificates import Authority, Issued
 from cockpit.world.servers import mariadb, valkey
 from cockpit.world.servers.process import ServerProcess, free_port, wait_until
+from tests.servers import fresh
 from tests.servers.full import full
 from tests.servers.private import my_settings, mysql_users, redis_settings, session_for
 from tests.servers.test_memcached import listens, started
@@ -97,7 +98,7 @@ def maria_tls(base: Path) -> Iterator[tuple[mariadb.MariaDb, Tls]]:
     made = Tls(folder, Authority(folder))
     chain, key = made.put(made.authority.issue("good"))
     server = mariadb.start(
-        mariadb.create(folder / "m"), settings={"ssl-cert": str(chain), "ssl-key": str(key)}
+        fresh.mariadb_data(folder / "m"), settings={"ssl-cert": str(chain), "ssl-key": str(key)}
     )
     try:
         mysql_users(server)

@@ -13,6 +13,7 @@ import pytest
 
 from cockpit.cli import main as cli
 from cockpit.world.servers import mariadb, postgres, valkey
+from tests.servers import fresh
 from tests.servers.private import REDIS_BINARIES, SECRETS, SUPER
 
 pytestmark = pytest.mark.servers
@@ -97,7 +98,7 @@ def counting(base: Path) -> Iterator[postgres.PostgresServer]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     server = postgres.start(
-        postgres.create(folder / "pg", password=SUPER),
+        fresh.postgres_cluster(folder / "pg", password=SUPER),
         settings={"shared_preload_libraries": "pg_stat_statements"},
     )
     try:
@@ -169,7 +170,7 @@ def test_what_postgresql_does_not_give_any_more_is_missed(
 def test_what_mariadb_does_not_give_any_more_is_missed(folder: Path, checks: Checks) -> None:
     """A restart without the performance schema, and rights that are revoked."""
     folder.chmod(0o755)
-    data = mariadb.create(folder / "m")
+    data = fresh.mariadb_data(folder / "m")
     server = mariadb.start(data, settings={"performance-schema": 1, "server-id": 1, "log-bin": "b"})
 
     def check(probe: str) -> str:

@@ -24,6 +24,7 @@ from probes.mysql.locks import Settings as LockSettings
 from probes.mysql.locks_model import MysqlLocks
 from probes.mysql.sessions import Settings as SessionSettings
 from tests.patience import at_most
+from tests.servers import fresh
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import (
     codes,
@@ -272,7 +273,7 @@ async def test_a_metadata_lock_is_seen_with_the_instrument_and_helped_by_a_cance
     folder.chmod(0o755)
     instrument = {"performance-schema-instrument": "wait/lock/metadata/sql/mdl=ON"}
     settings: dict[str, str | int] = {"performance-schema": "on", **instrument}
-    maria = mariadb.start(mariadb.create(folder / "m"), settings=settings)
+    maria = mariadb.start(fresh.mariadb_data(folder / "m"), settings=settings)
     with ExitStack() as ending:
         ending.callback(maria.stop)
         mysql_users(maria)
@@ -447,7 +448,7 @@ async def test_a_replica_is_followed_through_lag_stop_and_a_broken_row(base: Pat
     both = []
     try:
         for number in (1, 2):
-            data = mariadb.create(folder / f"r{number}")
+            data = fresh.mariadb_data(folder / f"r{number}")
             both.append(mariadb.start(data, settings={"server-id": number, "log-bin": "bin"}))
             mysql_users(both[-1])
             both[-1].execute("RESET MASTER")

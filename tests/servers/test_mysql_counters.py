@@ -32,7 +32,7 @@ from probes.mysql.model import Thread, kill
 from probes.mysql.sessions import Settings as SessionSettings
 from probes.mysql.statements import Settings as StatementSettings
 from tests.patience import at_most, eventually
-from tests.servers import promised_mysql
+from tests.servers import fresh, promised_mysql
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import (
     SECRETS,
@@ -61,7 +61,7 @@ def counted(base: Path) -> Iterator[mariadb.MariaDb]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     server = mariadb.start(
-        mariadb.create(folder / "m"),
+        fresh.mariadb_data(folder / "m"),
         settings={
             "max_connections": 40,
             "performance-schema": 1,

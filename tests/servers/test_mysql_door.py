@@ -16,6 +16,7 @@ from cockpit.connect.observer import sent
 from cockpit.errors import Reason, UnknownOutcome
 from cockpit.world.servers import mariadb
 from tests.patience import eventually
+from tests.servers import fresh
 from tests.servers.faults import BreakingWire
 from tests.servers.private import SECRETS, my_settings, mysql_users, session_for, trouble
 
@@ -29,7 +30,7 @@ def door(base: Path) -> Iterator[mariadb.MariaDb]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     server = mariadb.start(
-        mariadb.create(folder / "m"),
+        fresh.mariadb_data(folder / "m"),
         settings={
             "bind-address": f"127.0.0.1,{HOME}",
             "max-connect-errors": 3,

@@ -20,6 +20,7 @@ from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.world.servers import mariadb
 from cockpit.world.servers.process import free_port
+from tests.servers import fresh
 from tests.servers.private import codes, look, my_settings, mysql_users, session_for, target, until
 
 pytestmark = pytest.mark.servers
@@ -46,7 +47,7 @@ class Cluster:
             "evs.inactive_check_period=PT0.2S;evs.keepalive_period=PT0.2S"
         )
         server = mariadb.start(
-            data if data.exists() else mariadb.create(self.folder / name),
+            data if data.exists() else fresh.mariadb_data(self.folder / name),
             settings={
                 "wsrep-on": "ON",
                 "wsrep-provider": str(PROVIDER),

@@ -12,6 +12,7 @@ from cockpit.connect.mysql.acts import open_mysql_acts
 from cockpit.errors import DoesNotApply
 from cockpit.triage.probe import Seen
 from cockpit.world.servers import mariadb
+from tests.servers import fresh
 from tests.servers.documented import mysql_rights, rights_for
 from tests.servers.private import codes, look, my_settings, mysql_users, target, until
 from tests.servers.seats import seated
@@ -32,7 +33,7 @@ def sources(base: Path) -> Iterator[dict[str, mariadb.MariaDb]]:
     try:
         for number, name in enumerate((*NAMES, "both"), 1):
             servers[name] = mariadb.start(
-                mariadb.create(folder / name),
+                fresh.mariadb_data(folder / name),
                 settings={"server-id": number, "gtid-domain-id": number, "log-bin": "bin"},
             )
         both = servers["both"]

@@ -22,6 +22,7 @@ from probes.mysql import locks as mysql_locks
 from probes.mysql import sessions as mysql_sessions
 from probes.mysql.locks_model import MysqlLocks
 from probes.mysql.model import Thread, offers
+from tests.servers import fresh
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import codes, look, my_settings, mysql_users, session_for, target, until
 
@@ -52,7 +53,7 @@ def logging(base: Path) -> Iterator[mariadb.MariaDb]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     server = mariadb.start(
-        mariadb.create(folder / "m"), settings={"server-id": 1, "log-bin": "bin"}
+        fresh.mariadb_data(folder / "m"), settings={"server-id": 1, "log-bin": "bin"}
     )
     try:
         mysql_users(server)
@@ -191,7 +192,7 @@ def node(folder: Path) -> Iterator[mariadb.MariaDb]:
         pytest.fail("Galera is not installed: apt-get install galera-4")
     folder.chmod(0o755)
     server = mariadb.start(
-        mariadb.create(folder / "m"),
+        fresh.mariadb_data(folder / "m"),
         settings={
             "wsrep-on": "ON",
             "wsrep-provider": str(PROVIDER),

@@ -21,6 +21,7 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.model import offers
 from probes.postgres.sessions_model import PostgresSessions
+from tests.servers import fresh
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -45,7 +46,7 @@ def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Post
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     binaries = postgres_versions.found()[request.param]
-    cluster = postgres.create(folder / "pg", password=SUPER, binaries=binaries)
+    cluster = fresh.postgres_cluster(folder / "pg", password=SUPER, binaries=binaries)
     running = postgres.start(cluster, settings={"max_connections": 30, "wal_level": "logical"})
     try:
         postgres_roles(running)

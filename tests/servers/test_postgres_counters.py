@@ -29,6 +29,7 @@ from probes.postgres.counters import Settings
 from probes.postgres.counters_model import PostgresCounters
 from probes.postgres.statements import Settings as StatementSettings
 from probes.postgres.statements_model import PostgresStatements
+from tests.servers import fresh
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -60,7 +61,7 @@ def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Post
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     binaries = postgres_versions.found()[request.param]
-    cluster = postgres.create(folder / "pg", password=SUPER, binaries=binaries)
+    cluster = fresh.postgres_cluster(folder / "pg", password=SUPER, binaries=binaries)
     running = postgres.start(cluster, settings=SETTINGS)
     try:
         postgres_roles(running)
@@ -331,7 +332,7 @@ def pair(base: Path) -> Iterator[tuple[postgres.PostgresServer, postgres.Postgre
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     primary = postgres.start(
-        postgres.create(folder / "primary", password=SUPER), settings={"autovacuum": "off"}
+        fresh.postgres_cluster(folder / "primary", password=SUPER), settings={"autovacuum": "off"}
     )
     try:
         postgres_roles(primary)

@@ -21,6 +21,7 @@ from cockpit.triage.probe import Blind, Fact, Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.statements_model import PostgresStatements
+from tests.servers import fresh
 from tests.servers.faults import BreakingWire, Watch, told
 from tests.servers.private import (
     SUPER,
@@ -170,7 +171,7 @@ def counting(folder: Path) -> Iterator[postgres.PostgresServer]:
     """One that counts statements too."""
     folder.chmod(0o755)
     server = postgres.start(
-        postgres.create(folder / "pg", password=SUPER),
+        fresh.postgres_cluster(folder / "pg", password=SUPER),
         settings={"shared_preload_libraries": "pg_stat_statements"},
     )
     try:

@@ -18,6 +18,7 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.fuses import Settings
 from tests.patience import at_most
+from tests.servers import fresh
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -44,7 +45,7 @@ def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Post
     folder.chmod(0o755)
     binaries = postgres_versions.found()[request.param]
     running = postgres.start(
-        postgres.create(folder / "pg", password=SUPER, binaries=binaries),
+        fresh.postgres_cluster(folder / "pg", password=SUPER, binaries=binaries),
         settings={"archive_mode": "on", "max_connections": 20, "max_wal_size": "64MB"},
     )
     try:

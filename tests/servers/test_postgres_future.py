@@ -20,6 +20,7 @@ from cockpit.world.servers import postgres
 from probes.postgres.counters_model import Database, PostgresCounters
 from probes.postgres.maintenance_model import Maintenance
 from probes.postgres.replication_model import PostgresReplication
+from tests.servers import fresh
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -47,7 +48,7 @@ def server(base: Path) -> Iterator[postgres.PostgresServer]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     started = postgres.start(
-        postgres.create(folder / "pg", password=SUPER),
+        fresh.postgres_cluster(folder / "pg", password=SUPER),
         settings={"shared_preload_libraries": "pg_stat_statements"},
     )
     try:

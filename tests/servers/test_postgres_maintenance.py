@@ -26,6 +26,7 @@ from cockpit.world.servers import postgres
 from cockpit.world.servers.process import NOBODY, account, run
 from probes.postgres.maintenance import Settings
 from probes.postgres.maintenance_model import Maintenance
+from tests.servers import fresh
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -66,7 +67,7 @@ def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Post
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     binaries = postgres_versions.found()[request.param]
-    cluster = postgres.create(folder / "pg", password=SUPER, binaries=binaries)
+    cluster = fresh.postgres_cluster(folder / "pg", password=SUPER, binaries=binaries)
     running = postgres.start(cluster, settings=SETTINGS)
     try:
         postgres_roles(running)
@@ -289,7 +290,7 @@ def busy(base: Path) -> Iterator[postgres.PostgresServer]:
         "autovacuum_vacuum_cost_delay": "100ms",
         "autovacuum_vacuum_cost_limit": 1,
     }
-    running = postgres.start(postgres.create(folder / "pg", password=SUPER), settings=slow)
+    running = postgres.start(fresh.postgres_cluster(folder / "pg", password=SUPER), settings=slow)
     try:
         postgres_roles(running)
         yield running
@@ -366,7 +367,7 @@ def aged(base: Path) -> Iterator[postgres.PostgresServer]:
     """A server that has used 1.6 thousand million numbers, with a slot that nobody reads."""
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
-    cluster = postgres.create(folder / "pg", password=SUPER)
+    cluster = fresh.postgres_cluster(folder / "pg", password=SUPER)
     first = postgres.start(cluster, settings=OFF)
     try:
         postgres_roles(first)

@@ -15,6 +15,7 @@ from cockpit.errors import BlindError, UnknownOutcome
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
+from tests.servers import fresh
 from tests.servers.private import SUPER, pg_settings, postgres_roles, session_for, target, until
 from tests.servers.promised_postgres import of_both
 from tests.servers.seats import seated
@@ -28,7 +29,7 @@ PROBE = registry()["postgres.replication"]
 def primary(base: Path) -> Iterator[postgres.PostgresServer]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
-    server = postgres.start(postgres.create(folder / "primary", password=SUPER))
+    server = postgres.start(fresh.postgres_cluster(folder / "primary", password=SUPER))
     try:
         postgres_roles(server)
         yield server

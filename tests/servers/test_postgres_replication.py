@@ -21,6 +21,7 @@ from cockpit.world.servers import postgres
 from probes.postgres.replication import Settings
 from probes.postgres.replication_model import PostgresReplication
 from tests import patience
+from tests.servers import fresh
 from tests.servers.private import (
     SUPER,
     codes,
@@ -43,7 +44,7 @@ STRICT = Settings(lag_bytes=Thresholds(warning=STRICT_BYTES, high=10**12))
 def pair(base: Path) -> Iterator[tuple[postgres.PostgresServer, postgres.PostgresServer]]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
-    cluster = postgres.create(folder / "primary", password=SUPER)
+    cluster = fresh.postgres_cluster(folder / "primary", password=SUPER)
     primary = postgres.start(
         cluster, settings={"max_slot_wal_keep_size": "48MB", "max_wal_size": "64MB"}
     )
@@ -175,7 +176,8 @@ def cascade(base: Path) -> Iterator[tuple[postgres.PostgresServer, postgres.Post
     with ExitStack() as stack:
         # a base backup of a standby wants whole pages in the WAL
         primary = postgres.start(
-            postgres.create(folder / "primary", password=SUPER), settings={"full_page_writes": "on"}
+            fresh.postgres_cluster(folder / "primary", password=SUPER),
+            settings={"full_page_writes": "on"},
         )
         stack.callback(primary.stop)
         postgres_roles(primary)

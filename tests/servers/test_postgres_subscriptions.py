@@ -21,6 +21,7 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.replication import Settings
 from tests.patience import at_most
+from tests.servers import fresh
 from tests.servers.private import SUPER, codes, pg_settings, postgres_roles, session_for, target
 from tests.tools import postgres_versions
 
@@ -54,7 +55,7 @@ def two(request: pytest.FixtureRequest, base: Path) -> Iterator[Two]:
     with ExitStack() as stack:
         servers = []
         for name in ("publisher", "subscriber"):
-            cluster = postgres.create(folder / name, password=SUPER, binaries=binaries)
+            cluster = fresh.postgres_cluster(folder / name, password=SUPER, binaries=binaries)
             server = postgres.start(cluster, settings=SETTINGS)
             stack.callback(server.stop)
             postgres_roles(server)

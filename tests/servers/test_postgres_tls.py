@@ -15,6 +15,7 @@ from cockpit.errors import BlindError
 from cockpit.world.net.certificates import Authority
 from cockpit.world.servers import postgres
 from cockpit.world.servers.process import NOBODY, account
+from tests.servers import fresh
 from tests.servers.private import SUPER, pg_settings, postgres_roles, session_for
 from tests.tools import postgres_versions
 
@@ -64,7 +65,7 @@ def tls(base: Path) -> Tls:
     with_tls = [place for place in postgres_versions.found().values() if place is not None]
     if not with_tls:
         pytest.fail("the newest is built without TLS, and no other is here: make servers")
-    cluster = postgres.create(folder / "pg", password=SUPER, binaries=with_tls[-1])
+    cluster = fresh.postgres_cluster(folder / "pg", password=SUPER, binaries=with_tls[-1])
     server = postgres.start(cluster)
     postgres_roles(server)
     server.shut_down()

@@ -25,6 +25,7 @@ from probes.postgres.locks import Settings as LockSettings
 from probes.postgres.locks_model import PostgresLocks
 from probes.postgres.replication_model import PostgresReplication
 from probes.postgres.sessions_model import PostgresSessions
+from tests.servers import fresh
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -62,7 +63,7 @@ def at(request: pytest.FixtureRequest, base: Path) -> Iterator[At]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     version: int = request.param
-    cluster = postgres.create(
+    cluster = fresh.postgres_cluster(
         folder / "pg", password=SUPER, binaries=postgres_versions.found()[version]
     )
     reserved = {"reserved_connections": 2} if version >= 16 else {}
@@ -279,7 +280,7 @@ async def test_a_standby_and_slots_are_seen_from_both_sides(at: At, folder: Path
 async def test_a_slot_that_is_lost_says_why_where_the_version_tells(at: At, folder: Path) -> None:
     folder.chmod(0o755)
     server = postgres.start(
-        postgres.create(
+        fresh.postgres_cluster(
             folder / "pg", password=SUPER, binaries=postgres_versions.found()[at.version]
         ),
         settings={"max_slot_wal_keep_size": "16MB", "shared_buffers": "8MB", "wal_keep_size": 0},

@@ -15,7 +15,7 @@ from cockpit.triage.probe import Seen
 from cockpit.world.servers import postgres
 from probes.postgres import locks_view
 from probes.postgres.locks_model import SessionToEnd, ended
-from tests.servers import promises
+from tests.servers import fresh, promises
 from tests.servers.private import SUPER, postgres_roles
 from tests.servers.promised_postgres import COMMITS, LOCKS, STANDBYS, Pair, demanding
 from tests.servers.promised_sessions import QUEUES, SESSIONS, VACUUM
@@ -51,7 +51,7 @@ def pg_pair(base: Path) -> Iterator[Pair]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     with ExitStack() as ending:
-        primary = postgres.start(postgres.create(folder / "primary", password=SUPER))
+        primary = postgres.start(fresh.postgres_cluster(folder / "primary", password=SUPER))
         ending.callback(primary.stop)
         postgres_roles(primary)
         standby = postgres.start_standby(folder / "standby", primary)

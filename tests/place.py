@@ -1,0 +1,65 @@
+"""Where a run of the tests keeps its files: in memory, where there is room.
+
+Servers, installers and the record wait until the disk has what they wrote; on a disk that is a
+quarter of what their tests take. Whoever names a `TMPDIR` gets that one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+FOLDER = "COCKPIT_TESTS_FOLDER"
+"""The variable that tells it to the workers and to what they start."""
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 << 30
+"""Bytes; five workers take less than one GB at a time, and their servers' own memory is to fit."""
+_KEPT = 3600
+"""Seconds for which what failed can be looked at."""
+_PREFIX = "cockpit-tests-"
+
+
+def opened() -> Path:
+    """Make the folder of this run, which every temporary file goes to from now on. It can be walked
+    by everybody: servers run as another user when we are root.
+    """
+    parent = _parent()
+    _forget(parent)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    folder.chmod(0o755)
+    os.environ |= {FOLDER: str(folder), "TMPDIR": str(folder)}
+    tempfile.tempdir = None
+    return folder
+
+
+def closed(folder: Path, *, keep: bool) -> None:
+    """The run is over; `keep` what its failed tests left."""
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parent() -> Path:
+    usual = Path(tempfile.gettempdir())
+    return _MEMORY if "TMPDIR" not in os.environ and _roomy() else usual
+
+
+def _roomy() -> bool:
+    """A container often has 64 MB there, and some let no program be run from it."""
+    try:
+        about = os.statvfs(_MEMORY)
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return False
+    available = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    free = min(about.f_bavail * about.f_frsize, available * 1024)
+    return free >= _ROOM and not about.f_flag & os.ST_NOEXEC
+
+
+def _forget(parent: Path) -> None:
+    """What earlier runs left: it takes memory."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        if time.time() - folder.stat().st_mtime > _KEPT:
+            shutil.rmtree(folder, ignore_errors=True)
