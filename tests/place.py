@@ -14,6 +14,8 @@ from pathlib import Path
 
 FOLDER = "COCKPIT_TESTS_FOLDER"
 """The variable that tells it to the workers and to what they start."""
+DISK = "COCKPIT_TESTS_DISK"
+"""The variable with the usual folder for temporary files, for a test of what a disk lets wait."""
 _MEMORY = Path("/dev/shm")
 _ROOM = 4 << 30
 """Bytes; five workers take less than one GB at a time, and their servers' own memory is to fit."""
@@ -26,11 +28,12 @@ def opened() -> Path:
     """Make the folder of this run, which every temporary file goes to from now on. It can be walked
     by everybody: servers run as another user when we are root.
     """
-    parent = _parent()
+    usual = tempfile.gettempdir()
+    parent = Path(usual) if "TMPDIR" in os.environ or not _roomy() else _MEMORY
     _forget(parent)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     folder.chmod(0o755)
-    os.environ |= {FOLDER: str(folder), "TMPDIR": str(folder)}
+    os.environ |= {FOLDER: str(folder), "TMPDIR": str(folder), DISK: usual}
     tempfile.tempdir = None
     return folder
 
@@ -39,11 +42,6 @@ def closed(folder: Path, *, keep: bool) -> None:
     """The run is over; `keep` what its failed tests left."""
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _parent() -> Path:
-    usual = Path(tempfile.gettempdir())
-    return _MEMORY if "TMPDIR" not in os.environ and _roomy() else usual
 
 
 def _roomy() -> bool:

@@ -26,7 +26,8 @@ def test_a_run_keeps_its_files_where_it_was_told_to_or_where_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setenv(place.FOLDER, "")
+    for name in (place.FOLDER, place.DISK):
+        monkeypatch.setenv(name, "")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     told = place.opened()
     assert told.parent == tmp_path
@@ -45,7 +46,8 @@ def test_what_earlier_runs_left_is_removed_and_what_just_failed_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setenv(place.FOLDER, "")
+    for name in (place.FOLDER, place.DISK):
+        monkeypatch.setenv(name, "")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for name in ("cockpit-tests-old", "cockpit-tests-new", "another"):
         (tmp_path / name).mkdir()

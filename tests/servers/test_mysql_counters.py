@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -31,6 +33,7 @@ from probes.mysql.counters import Settings
 from probes.mysql.model import Thread, kill
 from probes.mysql.sessions import Settings as SessionSettings
 from probes.mysql.statements import Settings as StatementSettings
+from tests import place
 from tests.patience import at_most, eventually
 from tests.servers import fresh, promised_mysql
 from tests.servers.mysql_crowd import Crowd
@@ -56,9 +59,11 @@ LONG = (
 
 
 @pytest.fixture(scope="module")
-def counted(base: Path) -> Iterator[mariadb.MariaDb]:
-    """One with small buffers and logs, which counts statements, and a table larger than them."""
-    folder = Path(tempfile.mkdtemp(dir=base))
+def counted() -> Iterator[mariadb.MariaDb]:
+    """One with small buffers and logs, which counts statements, and a table larger than them. It is
+    on a disk: in memory no write ever waits for the log.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="cockpit-servers-", dir=os.environ[place.DISK]))
     folder.chmod(0o755)
     server = mariadb.start(
         fresh.mariadb_data(folder / "m"),
@@ -90,6 +95,7 @@ def counted(base: Path) -> Iterator[mariadb.MariaDb]:
         yield server
     finally:
         server.stop()
+        shutil.rmtree(folder)
 
 
 async def during(
