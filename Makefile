@@ -49,12 +49,12 @@ imports: $(VENV)/.dev
 servers: $(VENV)/.dev
 	@$(BIN)/python -m tests.tools.servers
 
-# They wait more than they work: five at once on two cores, of 0.6 GB each; see tests/order.py. What failed is run once more, alone, and told; see tests/tools/twice.py.
+# They wait more than they work: four at once on two cores, of 0.6 GB each; see tests/order.py. What failed is run once more, alone, and told; see tests/tools/twice.py.
 # They start the cockpit several hundred times: it is compiled once for all, also where the environment says that nothing is.
 tests: export PYTHONDONTWRITEBYTECODE =
 tests: $(VENV)/.dev
 	@$(BIN)/python -m compileall -q cockpit probes screens
-	$(BIN)/python -m tests.tools.twice --most 8 -- -n 5 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m tests.tools.twice --most 8 -- -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench

@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """After the last worker."""
     if _FOLDER in config.stash:
-        place.closed(config.stash[_FOLDER], keep=config.stash.get(_FAILED, False))
+        place.closed(config.stash[_FOLDER], failed=config.stash.get(_FAILED, False))
 
 
 def pytest_collection_finish() -> None:

@@ -18,7 +18,7 @@ DISK = "COCKPIT_TESTS_DISK"
 """The variable with the usual folder for temporary files, for a test of what a disk lets wait."""
 _MEMORY = Path("/dev/shm")
 _ROOM = 4 << 30
-"""Bytes; five workers take less than one GB at a time, and their servers' own memory is to fit."""
+"""Bytes; four workers take less than one GB at a time, and their servers' own memory is to fit."""
 _KEPT = 3600
 """Seconds for which what failed can be looked at."""
 _PREFIX = "cockpit-tests-"
@@ -31,16 +31,19 @@ def opened() -> Path:
     usual = tempfile.gettempdir()
     parent = Path(usual) if "TMPDIR" in os.environ or not _roomy() else _MEMORY
     _forget(parent)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
     folder.chmod(0o755)
     os.environ |= {FOLDER: str(folder), "TMPDIR": str(folder), DISK: usual}
     tempfile.tempdir = None
     return folder
 
 
-def closed(folder: Path, *, keep: bool) -> None:
-    """The run is over; `keep` what its failed tests left."""
-    if not keep:
+def closed(folder: Path, *, failed: bool) -> None:
+    """The run is over. Of one that failed the folders of its tests stay (`tmp_path`)."""
+    for each in folder.iterdir():
+        if not (failed and each.name.startswith("pytest-of-")):
+            shutil.rmtree(each, ignore_errors=True)
+    if not failed:
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -59,5 +62,6 @@ def _roomy() -> bool:
 def _forget(parent: Path) -> None:
     """What earlier runs left: it takes memory."""
     for folder in parent.glob(f"{_PREFIX}*"):
-        if time.time() - folder.stat().st_mtime > _KEPT:
+        runs = Path("/proc", folder.name.removeprefix(_PREFIX).partition("-")[0]).exists()
+        if not runs and time.time() - folder.stat().st_mtime > _KEPT:
             shutil.rmtree(folder, ignore_errors=True)

@@ -32,9 +32,11 @@ def test_a_run_keeps_its_files_where_it_was_told_to_or_where_there_is_room(
     told = place.opened()
     assert told.parent == tmp_path
     assert Path(tempfile.gettempdir()) == Path(os.environ[place.FOLDER]) == told
-    place.closed(told, keep=True)
-    assert told.exists()
-    place.closed(told, keep=False)
+    for name in ("pytest-of-ana", "templates"):
+        (told / name).mkdir()
+    place.closed(told, failed=True)
+    assert [each.name for each in told.iterdir()] == ["pytest-of-ana"]
+    place.closed(told, failed=False)
     assert not told.exists()
     monkeypatch.delenv("TMPDIR")
     monkeypatch.setattr(place, "_MEMORY", tmp_path / "absent")
@@ -49,9 +51,10 @@ def test_what_earlier_runs_left_is_removed_and_what_just_failed_is_not(
     for name in (place.FOLDER, place.DISK):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    for name in ("cockpit-tests-old", "cockpit-tests-new", "another"):
+    left = {"another", "cockpit-tests-new", f"cockpit-tests-{os.getpid()}-long"}
+    for name in (*left, "cockpit-tests-old"):
         (tmp_path / name).mkdir()
-    for name in ("cockpit-tests-old", "another"):
-        os.utime(tmp_path / name, (0, 0))
-    place.closed(place.opened(), keep=False)
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["another", "cockpit-tests-new"]
+        if not name.endswith("new"):
+            os.utime(tmp_path / name, (0, 0))
+    place.closed(place.opened(), failed=False)
+    assert {each.name for each in tmp_path.iterdir()} == left
