@@ -34,7 +34,11 @@ class Scenario:
     cause: str
     """The true cause, one sentence."""
     culprit: str = ""
-    """The target that the cause sits in, `zone NAME` or `AWS at PLACE`; empty: nothing is wrong."""
+    """Who must be suspected first: the target with the cause, `zone NAME` or `AWS at PLACE`;
+    empty: nothing is wrong, or nothing can be seen, and nobody is to be named."""
+    unclear: str = ""
+    """Why the culprit can be first and no more than *unclear*, in words: only warnings are open, or
+    nothing is measured that users feel. Empty: it is *likely* or *possible*."""
     runbook: str = ""
     fix: tuple[str, ...] = ()
     """What mends it, in words; empty when nothing does or nothing has to."""
@@ -136,6 +140,8 @@ def load(name: str) -> Scenario:
     except TypeError as error:
         raise Misconfigured(f"{name}.toml: {error}") from None
     _check_parts(made)
+    if made.unclear and not made.culprit:
+        raise Misconfigured(f"{name}.toml: unclear says how sure its culprit is, and it has none")
     return made
 
 

@@ -15,6 +15,9 @@ import pymysql
 import redis
 from botocore.exceptions import ClientError
 
+from cockpit.config import load
+from cockpit.triage.registry import catalog
+from cockpit.triage.suspicion.scene import places_of
 from cockpit.world import layout, scenario
 from cockpit.world.launch import World
 from tests.patience import at_most, eventually
@@ -218,11 +221,30 @@ def judge(name: str, world: World) -> None:
     wanted = scenario.load(name)
     end = time.monotonic() + at_most(40)
     said = check(world, hurried=True)
-    while late := _late(wanted, said):
+    while late := [*_late(wanted, said), *misjudged(world, said)]:
         assert time.monotonic() < end, late
         said = check(world)
     strange = _strange(wanted, said)
     assert strange == [], strange
+
+
+def misjudged(world: World, said: dict[str, Any]) -> list[str]:
+    """What is wrong with whom a look names first: the culprit, or the other view of it, *likely* or
+    *possible* unless its scenario says why it is unclear. Where there is no culprit, who could not
+    be looked at may be named as just that.
+    """
+    wanted = world.scenario
+    told = [f"{s['name']}: {s['verdict']} ({s['reason']})" for s in said["suspects"]]
+    if not wanted.culprit:
+        return [each for each in told if ": unclear (not examined (" not in each]
+    first = next(iter(said["suspects"]), None)
+    if first is None:
+        return [f"nobody is named, and it is {wanted.culprit}"]
+    places = places_of(load(world.config_path, catalog()).targets)
+    place = places.get(wanted.culprit)
+    if first["name"] not in (place.members if place is not None else (wanted.culprit,)):
+        return [f"{told[0]} is first, and it is {wanted.culprit}"]
+    return told[:1] if (first["verdict"] == "unclear") != bool(wanted.unclear) else []
 
 
 def unlike(wanted: scenario.Scenario, said: dict[str, Any]) -> list[str]:

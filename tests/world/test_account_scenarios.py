@@ -6,12 +6,11 @@ They have no servers: each is played in this process, see `tests.world.headless`
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -24,7 +23,7 @@ from tests.patience import at_most, eventually
 from tests.world.account_stories import ACCOUNT, UNREPAIRED
 from tests.world.conftest import check, come_up, control
 from tests.world.headless import HeadlessWorld
-from tests.world.repairs import unlike, wrong_in
+from tests.world.repairs import misjudged, unlike, wrong_in
 from tests.world.stories import found, repaired, seated
 
 pytestmark = pytest.mark.world
@@ -52,7 +51,7 @@ async def test_a_scenario_is_seen_for_what_it_is_and_its_runbook_mends_it(
     world = await asyncio.to_thread(opened, name)
     said = await asyncio.to_thread(check, world)
     assert unlike(world.scenario, said) == []
-    assert _first(said) == world.scenario.culprit
+    assert misjudged(world, said) == []
     if name in ACCOUNT:
         await repaired(world, ACCOUNT[name], tmp_path)
         assert control(world, "phases")["over"]
@@ -60,14 +59,6 @@ async def test_a_scenario_is_seen_for_what_it_is_and_its_runbook_mends_it(
             await asyncio.to_thread(eventually, partial(_is_well, world), seconds=30)
     assert control(world, "holes") == []
     assert not (world.folder / "aws.log").exists()
-
-
-def _first(said: dict[str, Any]) -> str:
-    """The target that is suspected first: itself, or for what was changed of it."""
-    for suspect in said["suspects"][:1]:
-        changed = re.match(r"[\w.-]+ on ([\w-]+)", suspect["summary"])
-        return changed[1] if suspect["kind"] == "change" and changed else str(suspect["name"])
-    return ""
 
 
 def _is_well(world: HeadlessWorld) -> bool:

@@ -276,6 +276,14 @@ def test_a_process_is_told_from_another_with_its_number(tmp_path: Path) -> None:
     assert folders.started(2**22 + 1) == ""
 
 
+def test_only_a_culprit_can_be_unclear(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'title = "t"\nsymptom = "s"\nstory = "s"\ncause = "c"\nunclear = "nobody feels it"'
+    monkeypatch.setattr(scenario, "_texts", lambda: {"odd": text})
+    monkeypatch.setattr(scenario, "names", lambda: ("odd",))
+    with pytest.raises(Misconfigured, match=r"odd\.toml: unclear says how sure"):
+        scenario.load("odd")
+
+
 @pytest.mark.parametrize("name", scenario.names())
 def test_a_scenario_is_complete_and_names_what_exists(name: str) -> None:
     known = scenario.load(name)

@@ -150,11 +150,12 @@ def scene_of(
         first_look=first,
         now=now,
         changes=changes,
-        places=_places(graph.targets),
+        places=places_of(graph.targets),
     )
 
 
-def _places(targets: Iterable[Target]) -> Mapping[str, Locus]:
+def places_of(targets: Iterable[Target]) -> Mapping[str, Locus]:
+    """Target → the place that it is a part of; witnesses are none."""
     known = {target.name: target for target in targets if target.kind not in WITNESSES}
     twin: dict[str, str] = {}
     for target in known.values():
