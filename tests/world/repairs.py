@@ -230,8 +230,8 @@ def judge(name: str, world: World) -> None:
 
 def misjudged(world: World, said: dict[str, Any]) -> list[str]:
     """What is wrong with whom a look names first: the culprit, or the other view of it, *likely* or
-    *possible* unless its scenario says why it is unclear. Where there is no culprit, who could not
-    be looked at may be named as just that.
+    *possible*; never *likely* where its scenario says why it may be unclear. Where there is no
+    culprit, who could not be looked at may be named as just that.
     """
     wanted = world.scenario
     told = [f"{s['name']}: {s['verdict']} ({s['reason']})" for s in said["suspects"]]
@@ -244,7 +244,7 @@ def misjudged(world: World, said: dict[str, Any]) -> list[str]:
     place = places.get(wanted.culprit)
     if first["name"] not in (place.members if place is not None else (wanted.culprit,)):
         return [f"{told[0]} is first, and it is {wanted.culprit}"]
-    return told[:1] if (first["verdict"] == "unclear") != bool(wanted.unclear) else []
+    return told[:1] if first["verdict"] == ("likely" if wanted.unclear else "unclear") else []
 
 
 def unlike(wanted: scenario.Scenario, said: dict[str, Any]) -> list[str]:
