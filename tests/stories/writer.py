@@ -23,6 +23,7 @@ from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.triage.topology import DependencyGraph
 from tests.stories import dated
+from probes.changes.calls import CALLS
 from tests.stories.shown import AGES, GAUGES, HALF, HISTORIES
 
 C, H, W, INFO = Severity.CRITICAL, Severity.HIGH, Severity.WARNING, Severity.INFO
@@ -99,6 +100,10 @@ class _Ill:
 
     def holds(self, moment: float) -> bool:
         return self.onset <= moment and (self.until is None or moment < self.until)
+
+
+_RISKS = {call.kind: call.risk for call in sorted(CALLS.values(), key=lambda each: each.risk)}
+"""Kind of change → the risk that the trail gives it: the greatest of its calls."""
 
 
 @cache
@@ -203,6 +208,7 @@ class World:
             actor=actor,
             summary=summary or f"{kind} of {target}",
             source=kind.split(".")[0],
+            risk=_RISKS.get(kind) if via else None,
         )
         teller = via or target
         if teller not in self.targets:

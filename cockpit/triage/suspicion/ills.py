@@ -16,6 +16,9 @@ from cockpit.triage.topology import DependencyGraph
 WITNESSES = frozenset({"alarms", "changes", "log_group", "runbook", "slo"})
 """Kinds that tell of other targets and are never where it began."""
 RELEASES = frozenset({"ecs.deployment", "lambda.alias", "lambda.code", "codedeploy.deployment"})
+_WITNESSES_OF = frozenset({"slo", "log_group"})
+"""Witnesses whose words are about one target: what is promised of it, and what its code writes."""
+_CODE = frozenset({"ecs_service", "lambda_function", "autoscaling_group", "ec2_instance"})
 _ALARM = "ALARM_FIRING"
 
 
@@ -97,7 +100,7 @@ def ills_of(
 
 
 def _counts(found: OpenFinding, natures: Codes) -> bool:
-    if found.kind in WITNESSES and found.kind != "slo":
+    if found.kind in WITNESSES - _WITNESSES_OF:
         return False
     nature = natures.get(found.finding.code)
     if nature is None or found.finding.severity > Severity.INFO:
@@ -146,7 +149,24 @@ class _Homes:
             for part in (own, own.rsplit("/", 1)[-1], own.rsplit(":", 1)[-1])
         }
 
+    def _written_by(self, found: OpenFinding) -> str:
+        """Whose code writes to a group: who needs it or is of its service, where that is one."""
+        group = self._targets.get(found.target)
+        writers = [
+            each.name
+            for each in self._targets.values()
+            if each.kind in _CODE
+            and (
+                found.target in each.needs
+                or (group is not None and group.service and each.service == group.service)
+            )
+        ]
+        return writers[0] if len(writers) == 1 else found.target
+
     def of(self, found: OpenFinding) -> str:
+        """The name of the target that a finding is about."""
+        if found.kind == "log_group":
+            return self._written_by(found)
         subject = found.finding.subject
         named = subject if subject in self._targets else self._ids.get(subject, "")
         if not named or named == found.target or found.target not in self._targets:
