@@ -37,8 +37,9 @@ class Scenario:
     """Who must be suspected first: the target with the cause, `zone NAME` or `AWS at PLACE`;
     empty: nothing is wrong, or nothing can be seen, and nobody is to be named."""
     unclear: str = ""
-    """Why the culprit may be first and yet *unclear*, and is never *likely*, in words: only warnings
-    are open, or nothing is measured that users feel. Empty: it is *likely* or *possible*."""
+    """Why the culprit may be first and yet *unclear*, and is never *likely*, in words: only
+    warnings are open, or nothing is measured that users feel. Empty: it is *likely* or *possible*.
+    """
     runbook: str = ""
     fix: tuple[str, ...] = ()
     """What mends it, in words; empty when nothing does or nothing has to."""

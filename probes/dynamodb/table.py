@@ -313,6 +313,7 @@ PROBE = Probe(
         symptom=("DDB_USER_ERRORS_RISING", "DDB_TRAFFIC_STOPPED"),
         eye=("DDB_STATUS_UNKNOWN", "DDB_OBS_BLIND"),
         traits={
+            Trait.TAKES_A_LIMIT: ("DDB_ACCOUNT_LIMIT",),
             Trait.LOAD: (
                 "DDB_THROTTLED_PROVISIONED",
                 "DDB_WARM_THROUGHPUT",

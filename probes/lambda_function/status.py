@@ -295,6 +295,7 @@ PROBE = Probe(
         ),
         eye=("LAMBDA_STATUS_UNKNOWN", "LAMBDA_OBS_BLIND"),
         traits={
+            Trait.TAKES_A_LIMIT: ("LAMBDA_ACCOUNT_CONCURRENCY_HIGH",),
             Trait.LOAD: (
                 "LAMBDA_THROTTLED",
                 "LAMBDA_ACCOUNT_CONCURRENCY_HIGH",

@@ -22,8 +22,8 @@ from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.triage.topology import DependencyGraph
-from tests.stories import dated
 from probes.changes.calls import CALLS
+from tests.stories import dated
 from tests.stories.shown import AGES, GAUGES, HALF, HISTORIES
 
 C, H, W, INFO = Severity.CRITICAL, Severity.HIGH, Severity.WARNING, Severity.INFO

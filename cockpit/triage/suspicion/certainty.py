@@ -44,9 +44,13 @@ def _unclear(scene: Scene, reach: Reach, one: Judged, ranked: list[Judged], *, f
     explained = sum(w * reach.of(one.place, name) for name, w in scene.felt.items())
     if felt and explained < weights.FELT_LEAST * felt:
         return "explains little of what users feel"
+    if not felt and all(ill.stands for ill in one.ills if ill.tells):
+        return "nothing is felt"
+    if not felt and (dark := scene.dark(one.place)) and not _has_cause(one):
+        return f"not examined ({dark})"
     if not felt and _untied(scene, reach, one, ranked):
         return "several troubles, and nothing ties them"
-    if _is_mild(one) and one.score < weights.MILD:
+    if _is_mild(one) and one.score < weights.MILD and not _only_cause(scene, reach, one, ranked):
         return "only a warning, and nobody knows since when"
     if one.score < weights.POSSIBLE and not _alone(scene, reach, one, ranked):
         return "weak evidence"
@@ -67,6 +71,16 @@ def _is_mild(one: Judged) -> bool:
     )
 
 
+def _only_cause(scene: Scene, reach: Reach, one: Judged, ranked: list[Judged]) -> bool:
+    """Whether it is below all that users feel, and no other cause is open anywhere."""
+    return (
+        _has_cause(one)
+        and bool(scene.felt)
+        and all(reach.of(one.place, name) >= weights.ABOVE for name in scene.felt)
+        and not any(_has_cause(other) for other in ranked if other is not one)
+    )
+
+
 def _alone(scene: Scene, reach: Reach, one: Judged, ranked: list[Judged]) -> bool:
     """Whether it explains nearly all that users feel, and nothing else comes near it."""
     felt = sum(scene.felt.values())
@@ -79,9 +93,16 @@ def _alone(scene: Scene, reach: Reach, one: Judged, ranked: list[Judged]) -> boo
     )
 
 
+def _has_cause(one: Judged) -> bool:
+    return any(ill.role is StoryRole.CAUSE and not ill.old for ill in one.ills)
+
+
 def _untied(scene: Scene, reach: Reach, one: Judged, ranked: list[Judged]) -> bool:
     return any(
-        o is not one and o.own > weights.UNTIED_OWN and independent(scene, reach, one, o)
+        o is not one
+        and o.own > weights.UNTIED_OWN
+        and o.score > weights.UNTIED_SCORE * one.score
+        and independent(scene, reach, one, o)
         for o in ranked
     )
 

@@ -10,6 +10,7 @@ from cockpit.triage.board import TREND_LENGTH, Board, OpenFinding
 from cockpit.triage.finding import Severity
 from cockpit.triage.nature import Codes, StoryRole, Trait, unknown
 from cockpit.triage.onset import Onset, told_onset
+from cockpit.triage.registry import registry
 from cockpit.triage.suspicion import weights
 from cockpit.triage.topology import DependencyGraph
 
@@ -36,6 +37,8 @@ class Ill:
     old: bool = False
     """It began long before the incident, and is not of the sort that grows slowly."""
     gone: bool = False
+    stands: bool = False
+    """A risk that is told as what is wrong, since nothing is felt."""
 
     @property
     def code(self) -> str:
@@ -128,13 +131,21 @@ def _ill(
 
 def _by_neighbours(ills: Sequence[Ill], graph: DependencyGraph) -> Iterator[Ill]:
     """What an ill is can depend on what is felt beside it."""
-    felt = {each.home for each in ills if each.role is StoryRole.SYMPTOM}
+    felt = {(i.home, i.found.target) for i in ills if i.role is StoryRole.SYMPTOM}
+    needs = {target.name: target.needs for target in graph.targets}
+    dropped = {each.home for each in ills if Trait.SAYS_DROP in each.traits and not each.gone}
     mute = {each.home for each in ills if Trait.NO_ANSWER in each.traits}
     for each in ills:
         here = {each.home, *graph.above(each.home)}
-        wrong_check = Trait.CAUSE_UNLESS_FELT in each.traits and felt.isdisjoint(here)
+        seen_above = any(home in here and there != each.home for home, there in felt)
+        wrong_check = Trait.CAUSE_UNLESS_FELT in each.traits and not seen_above
         hangs = Trait.HANGS in each.traits and not mute.isdisjoint(here)
-        yield replace(each, role=StoryRole.CAUSE) if wrong_check or hangs else each
+        if wrong_check or hangs:
+            yield replace(each, role=StoryRole.CAUSE)
+        elif each.role is StoryRole.SYMPTOM and not dropped.isdisjoint(needs.get(each.home, ())):
+            yield replace(each, role=StoryRole.EITHER)  # what it asks is asked less: it begins here
+        else:
+            yield each
 
 
 class _Homes:
@@ -184,8 +195,14 @@ def _onset(board: Board, found: OpenFinding, first_look: datetime) -> Onset | No
     if told is not None:
         return told
     if found.since > first_look + weights.SEEN_BEGIN:
-        return Onset(found.since, weights.BY_LOOKS)
+        return Onset(found.since, max(weights.BY_LOOKS, _pace(found.probe)))
     return None
+
+
+def _pace(probe: str) -> timedelta:
+    """It began between two looks: so far apart they are, or were while all was calm."""
+    known = registry().get(probe)
+    return timedelta(seconds=known.every if known is not None else 0.0)
 
 
 def _by_points(board: Board, found: OpenFinding) -> Onset | None:
@@ -231,8 +248,10 @@ def incident_onset(board: Board, ills: Iterable[Ill], first_look: datetime, now:
     every = list(ills)
     felt = [each for each in every if each.is_felt]
     known = [each.onset for each in felt if each.onset is not None]
+    earliest = min((each.at - weights.ALARM_BEFORE for each in known), default=None)
     alarms = (told_onset(f) for f in board.open.values() if f.finding.code == _ALARM)
-    known += [each for each in alarms if each and now - each.at <= weights.ALARM_STALE]
+    since = earliest or now - weights.ALARM_STALE
+    known += [each for each in alarms if each is not None and each.at >= since]
     if not known:
         begin = {StoryRole.CAUSE, StoryRole.EITHER}
         causes = (i.onset for i in every if i.role in begin and not i.gone)
@@ -245,8 +264,12 @@ def incident_onset(board: Board, ills: Iterable[Ill], first_look: datetime, now:
     return vague if first.at > first_look and undated else Onset(first.at, first.slack)
 
 
-def aged(ills: Iterable[Ill], onset: Onset) -> list[Ill]:
-    """The same, those marked that are far older than the incident."""
+def aged(ills: Sequence[Ill], onset: Onset) -> list[Ill]:
+    """The same, those marked that are far older than the incident. Where nothing is felt there is
+    none yet: then nothing is too old, and a risk that has come true is what there is to see.
+    """
+    if not any(each.is_felt for each in ills):
+        return [_standing(each) for each in ills]
     return [
         replace(each, old=True)
         if each.onset is not None
@@ -255,6 +278,11 @@ def aged(ills: Iterable[Ill], onset: Onset) -> list[Ill]:
         else each
         for each in ills
     ]
+
+
+def _standing(ill: Ill) -> Ill:
+    grave = ill.role is StoryRole.RISK and ill.severity is Severity.CRITICAL
+    return replace(ill, role=StoryRole.EITHER, stands=True) if grave else ill
 
 
 def by_home(ills: Iterable[Ill]) -> Mapping[str, list[Ill]]:

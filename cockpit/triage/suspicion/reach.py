@@ -31,6 +31,7 @@ class Reach:
         self._callers = cache(scene.above)
         self._below = cache(scene.below)
         self._place_began = cache(self._began)
+        self._limits = cache(self._takes)
         self._over = cache(self._who_feels)
         self._loaded = {name for name, ills in scene.ills.items() if has(ills, Trait.LOAD)}
         self._dropped = {name for name, ills in scene.ills.items() if has(ills, Trait.SAYS_DROP)}
@@ -50,6 +51,8 @@ class Reach:
             return self._downwards(place, target)
         if _PROVIDER in place.kinds:
             return weights.PROVIDER
+        if target in self._loaded and scene.kinds[target] in self._limits(place):
+            return weights.ONE_LIMIT
         near = not self._callers(place).isdisjoint(scene.graph.above(target))
         served = self._served(place, target)
         if target in self._loaded and (near or served) and has(scene.at(place), Trait.COLD):
@@ -64,6 +67,11 @@ class Reach:
         if self._no_graph and scene.kinds[target] in _GROUPS:
             return weights.NO_GRAPH
         return 0.0
+
+    def _takes(self, place: Locus) -> frozenset[str]:
+        """The kinds of which others get no more because of it."""
+        taking = has(self._scene.at(place), Trait.TAKES_A_LIMIT)
+        return frozenset(place.kinds) if taking else frozenset()
 
     def _downwards(self, place: Locus, target: str) -> float:
         """What it asks, by how much it asks."""
@@ -104,6 +112,11 @@ class Reach:
         return here.at - here.slack > there.at + there.slack + late
 
     def _began(self, place: Locus) -> _Began | None:
+        """None: not known. A wait tells the latest time at which it can have begun: who gives up
+        and comes again waits anew.
+        """
+        if any(Trait.HELD in ill.traits and not ill.old for ill in self._scene.at(place)):
+            return None
         onsets = [
             _Began(ill.onset.at.timestamp(), ill.onset.slack.total_seconds())
             for ill in self._scene.at(place)

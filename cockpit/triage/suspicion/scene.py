@@ -113,6 +113,11 @@ class Scene:
             return ""
         return failed[0].reason.value
 
+    def dark(self, place: Locus) -> str:
+        """Why no look at it worked, also where that says what is wrong; empty: one did."""
+        failed = [e.outcome for e in self._looks(place.main) if isinstance(e.outcome, Blind)]
+        return failed[0].reason.value if len(failed) == len(self._looks(place.main)) > 0 else ""
+
     def not_examined(self, place: Locus) -> tuple[str, ...]:
         """What of it, and of what it needs, could not be looked at: `cache (denied)`."""
         names = (*place.members, *sorted(self.below(place)))

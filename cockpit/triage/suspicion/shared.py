@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cockpit.triage.board import OpenFinding
-from cockpit.triage.nature import StoryRole
+from cockpit.triage.nature import StoryRole, Trait
 from cockpit.triage.resolution import NOT_FOUND, no_names
 from cockpit.triage.shared import Shared, of_limit, of_named_zone, of_names, of_region, of_zone
 from cockpit.triage.suspicion import weights
@@ -72,7 +72,18 @@ def shared_by(scene: Scene) -> Iterator[AnyShared]:
     yield from (AnyShared(of_zone(zone)) for zone in zones)
     if not zones:
         yield from _named_zones(scene)
-    yield from (AnyShared(of_limit(limit)) for limit in limits_reached(board, graph))
+    for limit in limits_reached(board, graph):
+        if not _cause_below(scene, limit.targets):  # what hangs keeps a limit full
+            yield AnyShared(of_limit(limit))
+
+
+def _cause_below(scene: Scene, targets: tuple[str, ...]) -> bool:
+    below = frozenset().union(*map(scene.graph.below, targets)) - set(targets)
+    return any(
+        ill.role is StoryRole.CAUSE and Trait.LOAD not in ill.traits and ill.tells
+        for name in below
+        for ill in scene.ills.get(name, ())
+    )
 
 
 def _open(scene: Scene) -> dict[str, list[OpenFinding]]:

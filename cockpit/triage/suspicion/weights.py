@@ -49,6 +49,8 @@ GONE_KEPT = timedelta(minutes=30)
 """For how long a cleared finding may still be how it began."""
 ALARM_STALE = timedelta(hours=3)
 """An alarm that has been firing for longer is furniture."""
+ALARM_BEFORE = timedelta(minutes=30)
+"""An alarm that rang so long before what is felt was another story."""
 RECENT_CAUSE = timedelta(hours=1)
 RELEASED_LATELY = timedelta(hours=2)
 """For how long a crash speaks against the release and not against what it needs."""
@@ -66,12 +68,14 @@ ABOVE = 0.95
 SAYS_DROP = 0.9
 LOAD_BELOW = 0.75
 COLD_CACHE = 0.75
+ONE_LIMIT = 0.75
+"""Who takes a limit of the account, for the others of its kind that want more of it."""
 SAME_SERVICE = 0.6
 """Graphs written by hand have gaps: who has nothing above it may be needed by its service."""
 PROVIDER = 0.5
 """AWS has an event open: most of them concern others, and ours may be one of those that it does."""
 NO_GRAPH = 0.3
-TOO_LATE = 0.35
+TOO_LATE = 0.2
 """What is left of a reach if the would-be cause began after its effect."""
 TOO_LATE_BY = timedelta(seconds=60)
 
@@ -92,7 +96,7 @@ elsewhere, and causes that are the work of load, less than others."""
 LIKELY, POSSIBLE, MILD = 0.60, 0.36, 0.60
 ALONE, ALONE_FELT, ALONE_REST = 0.30, 0.6, 0.7
 """What explains nearly everything and has no rival at all is possible on less."""
-FELT_LEAST, UNTIED_OWN, CHANGE_LEAST, UNSEEN_OWN = 0.25, 0.3, 0.3, 0.5
+FELT_LEAST, UNTIED_OWN, UNTIED_SCORE, CHANGE_LEAST, UNSEEN_OWN = 0.25, 0.3, 0.35, 0.3, 0.5
 RIVAL, INDEPENDENT = 1.06, 0.3
 NEXT_LINE, NEW_COVER = 0.15, 0.5
 """A second story gets a line while so much is unexplained."""
