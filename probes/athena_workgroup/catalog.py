@@ -10,6 +10,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
 from probes.athena_workgroup.model import Settings, Snapshot
 from probes.athena_workgroup.runs import recent
+from probes.began import TOLD, told
 
 _UNFIT = re.compile(
     r"HIVE_BAD_DATA|HIVE_PARTITION_SCHEMA_MISMATCH|HIVE_INVALID_METADATA|COLUMN_NOT_FOUND|"
@@ -62,6 +63,8 @@ def schema(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "the logs of another kind of balancer lie there",
         ),
         next="compare the table with its version from before",
+        began=told(table.updated, snapshot.at) if fresh and table is not None else None,
+        resolution=TOLD,
     )
 
 

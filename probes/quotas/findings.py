@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, number, percent
+from probes.began import bad_since, resolution
 from probes.quotas.model import ENDED, PENDING, QuotaUse, Snapshot
 
 
@@ -62,7 +64,13 @@ def used(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             against=() if quota.flows else ("full by design hurts only who needs one more",),
             next="use less now; an increase takes hours to days and is no repair of an incident",
             fact=False,
+            began=_reached(quota, 1.0 if full else limits.first or 1.0),
+            resolution=resolution(quota.period),
         )
+
+
+def _reached(quota: QuotaUse, share: float) -> datetime | None:
+    return bad_since(quota.points, lambda used: used >= share, period=quota.period)
 
 
 def _asked(snapshot: Snapshot, quota: QuotaUse) -> bool:

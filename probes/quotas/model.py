@@ -15,9 +15,10 @@ import msgspec
 
 from cockpit.connect.aws.answer import Answer, GivenText
 from cockpit.connect.aws.settings import AwsResource
-from cockpit.connect.session import MetricQuery
+from cockpit.connect.session import MetricQuery, Series
 from cockpit.text import SafeText
 from probes.answers import Gap
+from probes.metrics import NO_DATA
 
 WORTH_WATCHING = (
     "lambda",
@@ -142,6 +143,10 @@ class QuotaUse:
     limit the next one is."""
     adjustable: bool | None = None
     history: tuple[float, ...] = ()
+    points: Series = NO_DATA
+    """The same with their times, as shares of the limit."""
+    period: int = 60
+    """Seconds of a point."""
 
     @property
     def share(self) -> float | None:

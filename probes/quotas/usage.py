@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cockpit import clock
@@ -132,7 +133,13 @@ def _use(row: QuotaRow, series: Series, *, query: MetricQuery, at: datetime) -> 
         flows=query.name in _FLOWS,
         adjustable=row.adjustable,
         history=tuple(value * factor for value in history(cut)),
+        points=_shares(cut, factor / row.value) if row.value else NO_DATA,
+        period=query.period,
     )
+
+
+def _shares(series: Series, factor: float) -> Series:
+    return replace(series, values=tuple(value * factor for value in series.values))
 
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

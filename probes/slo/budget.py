@@ -37,6 +37,7 @@ from probes.slo.model import (
 from probes.slo.objective import SloSettings
 from probes.slo.settings import Settings
 
+_SLOWLY = timedelta(hours=12)
 _WHOLE = 120
 """Minutes read besides, so that the next finer resolution begins at a whole hour within."""
 Found = Mapping[MetricQuery, Series]
@@ -135,6 +136,7 @@ def _look(
     since = min((each.since for each in read), default=end)
     known = (end - since).total_seconds()
     minutes = [b for b in found if b.seconds == MINUTE and b.start >= end - timedelta(hours=6)]
+    fives = next((each.buckets for each in read if each.seconds == FIVE), ())
     busy = [b for b in found if b.counts.total > 0]
     period = settings.days * DAY
     return Snapshot(
@@ -156,12 +158,14 @@ def _look(
         present=len(minutes) / (SIX_HOURS // MINUTE) if asked.always and read else None,
         last=tuple(busy[-2:]),
         history=tuple(b.counts.share or 0.0 for b in minutes[-60:]),
-        minutes=Series(
-            tuple(b.start for b in minutes[-60:]),
-            tuple(b.counts.share or 0.0 for b in minutes[-60:]),
-        ),
+        minutes=_shares(minutes[-60:]),
+        fives=_shares([b for b in fives if end - _SLOWLY <= b.start and b.end <= end]),
         gaps=tuple(gaps),
     )
+
+
+def _shares(several: Sequence[Bucket]) -> Series:
+    return Series(tuple(b.start for b in several), tuple(b.counts.share or 0.0 for b in several))
 
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

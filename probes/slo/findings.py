@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, number, percent
-from probes.began import POINTS, bad_since
+from probes.began import POINTS, bad_since, resolution
 from probes.slo.burn import EventCounts, burn, eaten
 from probes.slo.model import (
     DAY,
@@ -23,6 +23,7 @@ from probes.slo.model import (
 )
 from probes.slo.settings import Settings
 
+_LEAST_BAD = 3
 _SUSPECTS = "look at the suspects: what changed before it began, and can it be rolled back?"
 _LEAST_EXPECTED = 5
 """Events that a quarter of an hour should have had, before having none is news."""
@@ -148,11 +149,24 @@ def burning(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         next=_SUSPECTS,
         fact=False,
-        began=_burns_since(
-            snapshot, min(1.0, first_limit(rule, settings, snapshot) * snapshot.budget)
-        ),
-        resolution=POINTS,
+        began=_began(rule, settings, snapshot),
+        resolution=POINTS if rule.long <= HOUR else resolution(FIVE),
     )
+
+
+def _began(rule: BurnRule, settings: Settings, snapshot: Snapshot) -> datetime | None:
+    """Of a burn that is not fast out of five minutes each; a point is bad from half of the limit
+    on, since chance takes single points below the limit itself. None where a point has less than
+    three bad events, also because chance would date it.
+    """
+    limit = first_limit(rule, settings, snapshot)
+    if rule.long <= HOUR:
+        return _burns_since(snapshot, min(1.0, limit * snapshot.budget))
+    short = snapshot.of(rule.short) or EventCounts()
+    if short.bad * FIVE / rule.short < _LEAST_BAD:
+        return None
+    share = min(1.0, max(1.0, limit / 2) * snapshot.budget)
+    return bad_since(snapshot.fives, lambda bad: bad >= share, period=FIVE)
 
 
 def _burns_since(snapshot: Snapshot, share: float) -> datetime | None:

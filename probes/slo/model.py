@@ -53,6 +53,9 @@ class Snapshot:
     """Bad shares of the last hour's minutes."""
     minutes: Series = NO_DATA
     """The same with their times."""
+    fives: Series = NO_DATA
+    """Bad shares of five minutes each, of the last twelve hours: a slow burn is older than an hour,
+    and shows in no single minute."""
     gaps: tuple[Gap, ...] = ()
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -54,6 +55,18 @@ def test_a_quota_is_judged_by_its_use(
     quota: QuotaUse, expected: list[tuple[str, Severity]]
 ) -> None:
     assert found(quota) == expected
+
+
+def test_a_full_quota_began_with_its_first_full_point_where_the_series_has_one_before() -> None:
+    times = tuple(AT - timedelta(minutes=n) for n in range(10, 2, -1))
+
+    def began(*shares: float) -> datetime | None:
+        quota = replace(CALLS, used=1040, points=Series(times[-len(shares) :], shares))
+        (told,) = probe.diagnose(Snapshot(at=AT, quotas=(quota,)), Settings())
+        return told.began
+
+    assert began(0.4, 0.5, 0.9, 1.04, 1.04, 1.04) == times[-3]
+    assert began(1.04, 1.04, 1.04) is None, "it was full before the oldest point"
 
 
 @pytest.mark.parametrize(

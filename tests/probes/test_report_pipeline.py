@@ -78,6 +78,16 @@ FAILED = ("ATHENA_QUERY_FAILED", WARNING)
 EMPTY = ("REPORT_EMPTY", WARNING)
 
 
+def test_empty_results_began_when_their_table_was_changed_and_else_nobody_knows() -> None:
+    def began(**changes: Any) -> datetime | None:
+        found = queries.diagnose(look(run(rows=0), **changes), Settings())
+        (told,) = (each for each in found if each.code == "GLUE_SCHEMA_MISMATCH")
+        return told.began
+
+    assert began(table=FRESH) == FRESH.updated
+    assert began(table=TABLE, crawler=GlueCrawler(name="c", last="FAILED")) is None
+
+
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [

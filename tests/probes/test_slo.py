@@ -475,3 +475,15 @@ def test_a_fast_burn_began_with_its_first_minute_where_the_last_hour_has_it() ->
     longer = replace(burning, minutes=Series(times, (0.05,) * 60))
     told = {each.code: each for each in probe.diagnose(longer, Settings())}["SLO_BURN_FAST"]
     assert told.began is None
+
+
+def test_a_slow_burn_began_with_its_first_five_minutes_where_they_count_enough() -> None:
+    times = tuple(END - timedelta(minutes=5 * (144 - n)) for n in range(144))
+    shares = (*[0.0] * 72, *[0.012, 0.002, 0.008] * 24)
+    slow = look(windows=at_burn(7, *MEDIUM), fives=Series(times, shares))
+    told = {each.code: each for each in probe.diagnose(slow, Settings())}["SLO_BURN_MEDIUM"]
+    assert (told.began, told.resolution) == (times[72], 330.0)
+    few = {seconds: (0.5 * seconds / 60, 10.0 * seconds / 60) for seconds in MEDIUM}
+    rare = replace(slow, windows=look(windows=few).windows)
+    told = {each.code: each for each in probe.diagnose(rare, Settings())}["SLO_BURN_MEDIUM"]
+    assert told.began is None, "chance would date it"
