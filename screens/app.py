@@ -59,6 +59,8 @@ Maker = Callable[[], Awaitable["DeskPort | OpeningPort"]]
 """Makes what the application shows, after the first paint: reading the configuration and loading
 the probes take longer than a person should look at nothing.
 """
+AtEase = Callable[[float], bool]
+"""Does what would hold a person up, when there is time. Takes the moment of their last key."""
 
 
 class OpeningBar(Bar):
@@ -86,6 +88,7 @@ class CockpitApp(App[int]):
         opening: OpeningPort | None = None,
         *,
         make: Maker | None = None,
+        at_ease: AtEase = lambda _: False,
         environ: Mapping[str, str] = os.environ,
         encoding: str = "",
     ) -> None:
@@ -97,6 +100,8 @@ class CockpitApp(App[int]):
         self.desk = desk
         self._opening = opening
         self._make = make
+        self._at_ease = at_ease
+        self._touched = 0.0
         self.failure: CockpitError | None = None
         """Why nothing could be made to show; the command tells it after the screen is gone."""
         self.ascii_only = theme.wants_ascii(
@@ -234,6 +239,7 @@ class CockpitApp(App[int]):
             event.time = at
         pressed = isinstance(event, PRESSES)
         if pressed and not event.is_forwarded:
+            self._touched = event.time
             if isinstance(event, events.Key):
                 self.presses.arrived(event.key, event.time)
             for screen in self.screen_stack:
@@ -265,6 +271,7 @@ class CockpitApp(App[int]):
         if self._displayed is not None:
             told = Refreshed if self._displayed.looked else Ticked
             self._tell(told, self._displayed.take())
+        self._at_ease(self._touched)
 
     def _tell(self, make: Callable[[Shown], Refreshed | Ticked], shown: Shown) -> None:
         """To the screen on top, and to those that are seen behind it: live is all that is shown."""
@@ -389,12 +396,12 @@ def _load() -> None:
     importlib.import_module("screens.main")
 
 
-async def run_async(make: Maker) -> int:
+async def run_async(make: Maker, at_ease: AtEase = lambda _: False) -> int:
     """Show a desk, or the choice of incidents, until the person leaves. Gives the exit code.
 
     Raises the `CockpitError` of `make`, after the terminal is as it was.
     """
-    app = CockpitApp(make=make)
+    app = CockpitApp(make=make, at_ease=at_ease)
     try:
         code = await app.run_async()
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import os
 import shlex
 import shutil
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cockpit.cli.start import starting
+from cockpit.cli.start import YOUNG, FullSearches, starting
 from cockpit.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -169,8 +170,9 @@ def show(
     a hung look must never hold a person who pressed `q`. `after`: what is left to say when the
     terminal is free again, and the exit code if all else went well.
     """
-    start = contextlib.ExitStack()
-    start.enter_context(starting())
+    start, end = contextlib.ExitStack(), contextlib.ExitStack()
+    end.callback(gc.set_threshold, *gc.get_threshold())
+    start.enter_context(starting(YOUNG))
 
     async def made() -> Desk | Opening:
         opened = await make()
@@ -182,11 +184,11 @@ def show(
     async def shown() -> int:
         from screens.app import run_async
 
-        return await run_async(made)
+        return await run_async(made, FullSearches().at_ease)
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    with start:
+    with end, start:
         code = loop.run_until_complete(shown())
     asyncio.set_event_loop(None)
     with contextlib.suppress(OSError):  # the terminal may be what ended it

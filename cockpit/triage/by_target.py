@@ -8,6 +8,7 @@ sweep of 5,000 spent a third of its CPU on copying them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -47,6 +48,11 @@ class ByTarget(Mapping[K, V], Generic[K, V]):
     def groups(self) -> Collection[tuple[str, Mapping[K, V]]]:
         """The items of each target. A group that is the same object has the same items."""
         return [*chain.from_iterable(block.items() for block in self._blocks)]
+
+    @property
+    def blocks(self) -> tuple[Mapping[str, Mapping[K, V]], ...]:
+        """The groups, some targets' together: a block that is the same object has the same ones."""
+        return self._blocks
 
     def with_group(self, target: str, group: Mapping[K, V]) -> ByTarget[K, V]:
         """The next value, in which these are all the items of a target."""
@@ -110,18 +116,40 @@ class PerTarget(Generic[K, V, Result]):
 
     def __init__(self, work: Callable[[Mapping[K, V]], Result | None]) -> None:
         self._work = work
-        self._kept: dict[str, tuple[Mapping[K, V], Result | None]] = {}
+        self._kept: list[_Worked[K, V, Result]] = []
 
     def of(self, mapping: Mapping[K, V]) -> Iterator[tuple[str, Result]]:
         """Target → what was worked out; what comes out empty is left out."""
-        before, kept = self._kept, dict[str, tuple[Mapping[K, V], Result | None]]()
-        for target, group in ByTarget.of_mapping(mapping).groups():
+        blocks = ByTarget.of_mapping(mapping).blocks
+        new: list[_Worked[K, V, Result]] = [_Worked({}, {}, [])] * len(blocks)
+        before = [*self._kept, *new[len(self._kept) :]]
+        self._kept = [
+            known if known.block is block else self._worked(block, known.results)
+            for block, known in zip(blocks, before, strict=False)
+        ]
+        return chain.from_iterable(each.told for each in self._kept)
+
+    def _worked(
+        self, block: Mapping[str, Mapping[K, V]], before: Mapping[str, tuple[object, Result | None]]
+    ) -> _Worked[K, V, Result]:
+        results: dict[str, tuple[object, Result | None]] = {}
+        for target, group in block.items():
             known = before.get(target)
             if known is None or known[0] is not group:
                 known = group, self._work(group)
-            kept[target] = known
-        self._kept = kept  # not the old one with more: targets of an earlier board would stay
-        return ((target, result) for target, (_, result) in kept.items() if result)
+            results[target] = known
+        told = [(target, result) for target, (_, result) in results.items() if result]
+        return _Worked(block, results, told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Worked(Generic[K, V, Result]):
+    """What was worked out of a block of targets."""
+
+    block: Mapping[str, Mapping[K, V]]
+    results: Mapping[str, tuple[object, Result | None]]
+    """Target → its items and what they gave."""
+    told: list[tuple[str, Result]]
 
 
 class _Values(ValuesView[V]):

@@ -119,4 +119,16 @@ def test_what_is_worked_out_of_a_target_is_so_again_only_when_it_has_other_items
     )
     assert worked == [{A1: 1, A2: 2}, {B1: 3}, {A1: 9}, {B1: 0}]
     assert dict(totals.of(ByTarget({B1: 3}.items()))) == {"b": 3}
-    assert [*totals._kept] == ["b"], "a target that is gone leaves nothing behind"
+    kept = [target for each in totals._kept for target in each.results]
+    assert kept == ["b"], "a target that is gone leaves nothing behind"
+
+
+def test_what_is_worked_out_follows_targets_that_come_and_go() -> None:
+    chance = random.Random(7)
+    totals: PerTarget[tuple[str, str], int, int] = PerTarget(len)
+    value: ByTarget[tuple[str, str], int] = ByTarget()
+    for step in range(2_000):
+        name = f"t{chance.randrange(200)}"
+        group = {(name, f"{n}"): step for n in range(chance.choice((0, 0, 1, 2)))}
+        value = value.with_group(name, group)
+        assert [*totals.of(value)] == [(each, len(items)) for each, items in value.groups()]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from cockpit.cli import main, tui
+from cockpit.cli import main, start, tui
+from cockpit.cli.start import YOUNG, FullSearches
 from tests.patience import at_most
 
 if TYPE_CHECKING:
@@ -201,13 +202,14 @@ def test_garbage_is_collected_seldom_until_the_first_sweep_of_the_screens_is_ove
 
     loops: list[asyncio.AbstractEventLoop] = []
 
-    async def shown(make: Callable[[], Awaitable[object]]) -> int:
+    async def shown(make: Callable[[], Awaitable[object]], at_ease: Callable[[float], bool]) -> int:
         loops.append(asyncio.get_running_loop())
         await make()
         meanwhile.append(gc.get_threshold())
         async with asyncio.timeout(at_most(5)):
-            while gc.get_threshold() != before:
+            while gc.get_threshold() != YOUNG:
                 await asyncio.sleep(0.001)
+        assert not at_ease(0.0), "it has just begun"
         return 0
 
     async def made() -> Desk:
@@ -222,3 +224,19 @@ def test_garbage_is_collected_seldom_until_the_first_sweep_of_the_screens_is_ove
     assert meanwhile == frozen
     assert meanwhile[0][0] > before[0]
     assert gc.get_threshold() == before
+
+
+def test_all_of_memory_is_searched_for_garbage_when_nobody_types_and_after_a_while_anyhow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[float] = []
+    moment = [1000.0]
+    monkeypatch.setattr(start, "monotonic", lambda: moment[0])
+    monkeypatch.setattr(gc, "collect", lambda: searched.append(moment[0]))
+    searches = FullSearches()
+    for moment[0] in range(1000, 1200):
+        searches.at_ease(touched=min(moment[0], 1100))  # keys until 1100
+    assert searched == [1105, 1165]
+    for moment[0] in range(1200, 2200):
+        searches.at_ease(touched=moment[0])
+    assert searched == [1105, 1165, 2065]
