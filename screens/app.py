@@ -321,12 +321,17 @@ class CockpitApp(App[int]):
         self.push_screen(DetailScreen(target, probe))
 
     def read(
-        self, title: Content, lines: Callable[[int], Sequence[Content]], *, mark: str = ""
+        self,
+        title: Content,
+        lines: Callable[[int], Sequence[Content]],
+        *,
+        mark: str = "",
+        copied: str = "",
     ) -> None:
         """A text over the whole screen."""
         from screens.output import ReadingScreen
 
-        self.push_screen(ReadingScreen(title, lines, mark))
+        self.push_screen(ReadingScreen(title, lines, mark=mark, copied=copied))
 
     def show_keys(self, part: Where, pane: str) -> None:
         """The keys of a part, those of the focused pane first."""

@@ -141,6 +141,17 @@ ACTIONS: tuple[Action, ...] = (
     Action(name="better", keys=("B",), label="Better runbook", where=Where.MAIN,
            help="Go to the first suspect's own finding and its runbook, when a line at the top says"
            " so: the selection itself stays where your first key found it."),
+    Action(name="not_this", keys=("N",), label="Not this", where=Where.MAIN, footer=11,
+           panes=_pane("suspects"),
+           help="Say that the selected suspect did not begin it: journalled under your name, in"
+           " triage too, and shown as ruled out by you. The rest is judged without it."),
+    Action(name="this_is_it", keys=("I",), label="This is it", where=Where.MAIN, footer=11,
+           panes=_pane("suspects"),
+           help="Say that the selected suspect began it: journalled under your name, in triage too,"
+           " and shown as said by you. The others then explain only the rest."),
+    Action(name="open_again", keys=("O",), label="Take back", where=Where.MAIN, footer=11,
+           panes=_pane("suspects"),
+           help="Take back what was said about a suspect, by N or I, here or by somebody else."),
     Action(name="explain", keys=("e",), label="Explain", where=Where.MAIN,
            help="Say what the selected finding means, how it is judged, and what to do."),
     Action(name="filter", keys=("slash",), label="Filter", where=Where.MAIN, footer=20,

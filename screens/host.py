@@ -64,10 +64,16 @@ class Host(Protocol):
         """The drill-down of a target, at a probe's table where one is named."""
 
     def read(
-        self, title: Content, lines: Callable[[int], Sequence[Content]], *, mark: str = ""
+        self,
+        title: Content,
+        lines: Callable[[int], Sequence[Content]],
+        *,
+        mark: str = "",
+        copied: str = "",
     ) -> None:
         """A text over the whole screen; `lines` makes it for a width in cells. `mark`: what the
-        line begins with that is in sight first; empty: the top is.
+        line begins with that is in sight first; empty: the top is. `copied`: what `y` copies;
+        empty: the lines.
         """
 
     def show_keys(self, part: Where, pane: str) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from cockpit.incident.said import GUILTY, INNOCENT
 from cockpit.incident.timeline import TimelineRow
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.suspects import Suspect
-from screens import unfinished
+from screens import suspecting, unfinished
 from screens.bindings import Where
 from screens.panes import PanesScreen
 from screens.port import DeskPort
-from screens.present import evidence, systems
+from screens.present import evidence, reasoning, systems
 from screens.present.header import banner, header
 from screens.present.lines import line, safe, wrap
 from screens.present.recovery import recovery_line
@@ -33,6 +34,9 @@ from screens.widgets.unfinished import UnfinishedBar
 
 _TOLD = 4_000
 """The most characters of one paragraph: what a probe needs is a long list."""
+
+_NOT_HERE = "That is said about a suspect: 1 goes to them"
+_ANOTHER = "No suspect is selected: ↓ chooses one of those that stand there now"
 
 
 class MainScreen(PanesScreen, part=Where.MAIN):
@@ -127,6 +131,8 @@ class MainScreen(PanesScreen, part=Where.MAIN):
             return ""
         if name == "timeline":
             return whole(pane.chosen)
+        if isinstance(pane, Suspects):
+            return reasoning.sentences(pane.chosen, shown)
         return pane.view.draw(pane.chosen, 400, shown.moment).plain.strip()
 
     # -- actions -------------------------------------------------------------------------------
@@ -193,9 +199,41 @@ class MainScreen(PanesScreen, part=Where.MAIN):
 
     def _open_suspect(self, row: Suspect | None) -> None:
         shown = self.host.shown
-        if row is not None and shown is not None:
-            by = shown.suspects_by
-            self.host.read(line("Why suspected"), lambda width: evidence.reasoning(row, by, width))
+        if shown is None:
+            return
+        if row is None and shown.suspects:
+            self.host.say(_ANOTHER)
+            return
+        self.host.read(
+            line("Why suspected"),
+            lambda width: reasoning.reasoning(row, shown, width),
+            copied=reasoning.sentences(row, shown),
+        )
+
+    def action_not_this(self) -> None:
+        """The selected suspect did not begin it."""
+        self._say_of(INNOCENT)
+
+    def action_this_is_it(self) -> None:
+        """The selected suspect began it."""
+        self._say_of(GUILTY)
+
+    def _say_of(self, word: str) -> None:
+        name = self.query_one(Suspects).named_at(self.host.presses.at)
+        if self.pane_name != "suspects":
+            self.host.say(_NOT_HERE)
+        elif not name:
+            self.host.say(_ANOTHER)
+        else:
+            self.run_worker(suspecting.say_of(self, name, word), exit_on_error=False)
+
+    def action_open_again(self) -> None:
+        """Take back what was said about a suspect."""
+        if self.pane_name != "suspects":
+            self.host.say(_NOT_HERE)
+            return
+        name = self.query_one(Suspects).named_at(self.host.presses.at)
+        self.run_worker(suspecting.take_back(self, name), exit_on_error=False)
 
     def action_look(self) -> None:
         """Look at everything again."""

@@ -20,10 +20,16 @@ class ReadingScreen(CockpitScreen[None], part=Where.READING):
     """Lines made for a width, so that they wrap anew when the terminal changes."""
 
     def __init__(
-        self, title: Content, lines: Callable[[int], Sequence[Content]], mark: str = ""
+        self,
+        title: Content,
+        lines: Callable[[int], Sequence[Content]],
+        *,
+        mark: str = "",
+        copied: str = "",
     ) -> None:
-        """`mark`: see `Host.read`."""
+        """`mark`, `copied`: see `Host.read`."""
         super().__init__()
+        self._copied = copied
         self._mark = mark
         self._title = title
         self._lines = lines
@@ -38,6 +44,10 @@ class ReadingScreen(CockpitScreen[None], part=Where.READING):
         """The keys go to the text."""
         super().on_mount()
         self.query_one("#text").focus()
+
+    def copied(self) -> str:
+        """What `y` copies."""
+        return self._copied or super().copied()
 
     def refresh_from(self, shown: Shown) -> None:
         """The header lives; the text stands."""

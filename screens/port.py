@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cockpit.runbooks.unfinished import Unfinished
     from cockpit.triage.board import Board, FindingId, OpenFinding
     from cockpit.triage.related import RankedChanges
-    from cockpit.triage.suspects import Suspect
+    from cockpit.triage.suspects import Judgement
     from cockpit.triage.target import Target
     from cockpit.triage.target_logs import LogView
     from cockpit.triage.view import Offer
@@ -138,12 +138,8 @@ class DeskPort(Protocol):
         """The clocks of the recovery objectives; None: none is configured."""
 
     @property
-    def suspects(self) -> Sequence[Suspect]:
-        """At most three, computed when the board changes and not here."""
-
-    @property
-    def suspects_by(self) -> str:
-        """How they are found, one sentence for the pane."""
+    def judgement(self) -> Judgement:
+        """Suspects, three at most, and what was ruled out; worked out once a board."""
 
     @property
     def changes(self) -> RankedChanges:
@@ -215,6 +211,12 @@ class DeskPort(Protocol):
 
     async def note(self, text: str) -> None:
         """Write a note; it is durable when this returns. `TODO …` becomes an action item."""
+
+    async def say_of(self, suspect: str, word: str) -> None:
+        """Write down what a person says about a suspect, in triage too: `GUILTY`, `INNOCENT`, or
+        `OPEN`, which takes it back (`cockpit.incident.said`). Raises `Refused` where
+        the incident is only watched.
+        """
 
     async def set_severity(self, severity: str) -> None:
         """`P0` to `P3`, journalled."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cockpit.incident.objectives import RecoveryClock
     from cockpit.runbooks.stop_loss import Interrupt
     from cockpit.runbooks.unfinished import Unfinished
+    from cockpit.triage.suspicion.ruled_out import RuledOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,9 @@ class Shown:
     targets: Mapping[str, Target]
     next_update: datetime | None
     suspects: Sequence[Suspect]
-    suspects_by: str
     entries: Sequence[TimelineRow]
+    ruled_out: Sequence[RuledOut] = ()
+    """What could have been the cause and is not, by looks or by a person."""
     unfinished: Sequence[Unfinished] = ()
     """Steps of an earlier session whose outcome is unknown."""
     recovery: RecoveryClock | None = None
@@ -97,7 +99,7 @@ def take(
     last_seen: Mapping[LookId, Reading] | None = None,
 ) -> Shown:
     """Everything as the desk has it at this moment."""
-    run = desk.interrupted
+    run, judgement = desk.interrupted, desk.judgement
     return Shown(
         moment=moment,
         board=desk.board,
@@ -105,8 +107,8 @@ def take(
         incident=desk.headline,
         targets=desk.targets,
         next_update=desk.next_update,
-        suspects=desk.suspects,
-        suspects_by=desk.suspects_by,
+        suspects=judgement.suspects,
+        ruled_out=judgement.ruled_out,
         entries=entries,
         unfinished=desk.unfinished,
         recovery=desk.recovery,

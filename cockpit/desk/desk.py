@@ -22,7 +22,7 @@ from cockpit.desk.recorder import Recorder, taken_away
 from cockpit.desk.recoveries import recoveries
 from cockpit.desk.relation import ChangeKeeper
 from cockpit.desk.status import DeskStatus, only_watches
-from cockpit.desk.suspicion import SUSPECTS_BY, SuspicionKeeper
+from cockpit.desk.suspicion import SuspicionKeeper
 from cockpit.errors import BlindError, Refused
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.newest import NewestRows
@@ -52,7 +52,7 @@ from cockpit.triage.probe import AnyProbe, Seen
 from cockpit.triage.registry import catalog
 from cockpit.triage.related import RELATED, RankedChanges
 from cockpit.triage.store import Store
-from cockpit.triage.suspects import Suspect
+from cockpit.triage.suspects import Judgement
 from cockpit.triage.target import Target
 from cockpit.triage.target_logs import TargetLogs, logs_probe
 from cockpit.triage.topology import DependencyGraph
@@ -70,9 +70,6 @@ Callback = Callable[[], None]
 
 class Desk:
     """Implements `screens.port.DeskPort`. Lives on one event loop."""
-
-    suspects_by = SUSPECTS_BY
-    """How they are found, for the pane."""
 
     def __init__(
         self,
@@ -224,9 +221,9 @@ class Desk:
         return self._objectives.clock(self.board)
 
     @property
-    def suspects(self) -> Sequence[Suspect]:
-        """At most three, worked out once a board."""
-        return self.suspicion.of(self.board).suspects
+    def judgement(self) -> Judgement:
+        """Suspects and what was ruled out, worked out once a board."""
+        return self.suspicion.of(self.board)
 
     @property
     def changes(self) -> RankedChanges:
@@ -370,6 +367,10 @@ class Desk:
     async def note(self, text: str) -> None:
         """Write a note; it is durable when this returns."""
         await self.incident.note(text)
+
+    async def say_of(self, suspect: str, word: str) -> None:
+        """`GUILTY`, `INNOCENT` or `OPEN`, journalled."""
+        await self.suspicion.say(suspect, word)
 
     async def set_severity(self, severity: str) -> None:
         """`P0` to `P3`, journalled."""

@@ -29,7 +29,6 @@ _CLEARLY = 1.15
 _BOARDS = 2
 _HELD = timedelta(seconds=20)
 """How long the first line must stay as it is to be written down."""
-SUSPECTS_BY = "what each finding is, when it began, what needs it, and what was changed before"
 
 
 @dataclass(slots=True)

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from cockpit.triage.board import Board
+from cockpit.triage.board import Board, FindingId
 from cockpit.triage.changes import Change
 from cockpit.triage.nature import Codes, StoryRole
 from cockpit.triage.registry import natures
 from cockpit.triage.suspicion import weights
 from cockpit.triage.suspicion.certainty import Certainty, verdict
+from cockpit.triage.suspicion.chain import Link, came_after, chain, reached
 from cockpit.triage.suspicion.guilt import Judged, Said, judged
-from cockpit.triage.suspicion.ills import Ill
+from cockpit.triage.suspicion.ills import Ill, strongest
 from cockpit.triage.suspicion.lines import ordered
 from cockpit.triage.suspicion.next_look import next_look
 from cockpit.triage.suspicion.reach import Reach
@@ -30,6 +31,8 @@ from cockpit.triage.suspicion.words import explained, speaks_against, speaks_for
 from cockpit.triage.topology import DependencyGraph
 
 MOST = 3
+JUDGED_BY = "what each finding is, when it began, what needs it, and what was changed before"
+"""How suspects are found, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,12 @@ class Suspect:
     """How many of the targets that users feel it explains, and how many there are."""
     explains: tuple[str, ...] = ()
     """`CODE@target` of what it explains."""
+    own: tuple[FindingId, ...] = ()
+    """What ails it itself and is open, what speaks most against it first."""
+    chain: tuple[Link, ...] = ()
+    """Its story in the order in which it began, what nobody can date last."""
+    after: tuple[Change, ...] = ()
+    """What was changed there only after it began: no cause of it."""
     for_: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     not_examined: tuple[str, ...] = ()
@@ -94,7 +103,7 @@ def judge(
     if not any(ill.tells and not ill.gone for ills in scene.ills.values() for ill in ills):
         return Judgement()
     reach = Reach(scene)
-    several = [each for each in shared_by(scene) if each.name not in said]
+    several = [each for each in shared_by(scene) if _is_open(each.name, said)]
     follows = frozenset[str]().union(*(each.swallows for each in several))
     found = [
         each
@@ -103,7 +112,8 @@ def judge(
         and (each.ills or each.said or each.unseen or each.changed > weights.LEAST_GUILT)
     ]
     lines = ordered(scene, reach, found, MOST)
-    told = [*(_several(scene, each) for each in several), *_lines(scene, reach, lines, found)]
+    told = [*(_several(scene, each, said) for each in several)]
+    told += _lines(scene, reach, lines, found)
     told.sort(key=lambda one: not one.said)
     ranked = tuple(replace(one, rank=place) for place, one in enumerate(told[:MOST], 1))
     named = {one.name for one in ranked}
@@ -135,6 +145,8 @@ def _lines(
 def _suspect(scene: Scene, reach: Reach, one: Judged) -> Suspect:
     felt = sum(reach.of(one.place, name) >= weights.NEW_COVER for name in scene.felt)
     name = _named_by(one)
+    targets = reached(scene, reach, one.place)
+    links = chain(scene, targets)
     blamed = one.blamed if one.changed > weights.LEAST_GUILT else None
     return Suspect(
         rank=0,
@@ -148,6 +160,9 @@ def _suspect(scene: Scene, reach: Reach, one: Judged) -> Suspect:
         said=one.said,
         felt=(felt, len(scene.felt)),
         explains=explained(scene, reach, one),
+        own=tuple(ill.found.id for ill in strongest(one.ills) if not ill.gone and not ill.old),
+        chain=links,
+        after=came_after(scene, targets, links),
         for_=tuple(speaks_for(scene, reach, one)),
         against=tuple(speaks_against(scene, reach, one)),
         not_examined=scene.not_examined(one.place),
@@ -169,12 +184,18 @@ def _began(ills: Collection[Ill]) -> datetime | None:
     return min(known, default=None)
 
 
-def _several(scene: Scene, shared: AnyShared) -> Suspect:
-    reached = shared.reached(scene.graph)
-    ills = [ill for name in sorted(reached) for ill in scene.ills.get(name, ())]
-    covered = sum(scene.weight.get(name, 0.0) for name in reached) / (scene.total or 1.0)
-    felt = sum(name in scene.felt for name in reached)
+def _is_open(name: str, said: Mapping[str, Said]) -> bool:
+    return name not in said or said[name].guilty
+
+
+def _several(scene: Scene, shared: AnyShared, said: Mapping[str, Said]) -> Suspect:
+    ailing = shared.reached(scene.graph)
+    ills = [ill for name in sorted(ailing) for ill in scene.ills.get(name, ())]
+    covered = sum(scene.weight.get(name, 0.0) for name in ailing) / (scene.total or 1.0)
+    felt = sum(name in scene.felt for name in ailing)
     alone, rest = weights.SCORE_ALONE, 1 - weights.SCORE_ALONE
+    by = said[shared.name].by if shared.name in said else ""
+    links = chain(scene, ailing)
     return Suspect(
         rank=0,
         kind=shared.kind,
@@ -183,13 +204,16 @@ def _several(scene: Scene, shared: AnyShared) -> Suspect:
         summary=shared.summary,
         verdict=Certainty.LIKELY,
         began=_began(ills),
+        said=by,
         felt=(felt, len(scene.felt)),
         explains=tuple(sorted({ill.name for ill in ills if not ill.gone})),
-        for_=shared.reasons,
+        chain=links,
+        after=came_after(scene, ailing, links),
+        for_=(*((f"this is it, says {by}",) if by else ()), *shared.reasons),
         against=tuple(
             f"does not explain {next(i for i in scene.ills[n] if i.is_felt).name}"
             for n in scene.felt
-            if n not in reached
+            if n not in ailing
         ),
         next_probe=shared.next,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from textual.content import Content
@@ -11,9 +10,8 @@ from cockpit.connect.role import Role
 from cockpit.triage.board import Board, LookId, OpenFinding
 from cockpit.triage.finding import Evidence, Finding
 from cockpit.triage.probe import Seen
-from cockpit.triage.suspects import Suspect
 from cockpit.triage.view import Row
-from cockpit.units import count, duration, number, quantity
+from cockpit.units import count, duration, quantity
 from screens.present.findings import FindingRow, Unseen
 from screens.present.lines import (
     BLANK,
@@ -186,50 +184,6 @@ def _unseen(row: Unseen, moment: datetime, width: int) -> list[Content]:
         )
     told = "This says nothing about its health: it may be fine, or the cause."
     return [*lines, BLANK, *wrap(line((told, "dim")), width)]
-
-
-def suspects(found: Sequence[Suspect], by: str, open_findings: int, width: int) -> list[Content]:
-    """At most three, one line each; without any, how they are found."""
-    if not found:
-        return [
-            line(("No suspect. Looked for: ", "dim"), (safe(by), "faint")).truncate(
-                width, ellipsis=True
-            )
-        ]
-    names = min(24, max(len(safe(s.name)) for s in found) + 1)
-    return [_suspect(s, open_findings, names, width) for s in found[:3]]
-
-
-def _suspect(found: Suspect, total: int, names: int, width: int) -> Content:
-    from screens.present.lines import middle, sides
-
-    shade = ("critical", "high", "warning")[min(2, found.rank - 1)]
-    tail = f"explains {len(found.explains)} of {max(total, len(found.explains))}"
-    if found.not_examined:
-        tail += f" · not examined: {safe(found.not_examined[0], 24)}"
-        if len(found.not_examined) > 1:
-            tail += f" +{len(found.not_examined) - 1}"
-    head = line(
-        (f"{found.rank} {middle(safe(found.name), names)} ", f"{shade} bold"), safe(found.summary)
-    )
-    return sides(head, line((f"  {tail}", "dim")), width)
-
-
-def reasoning(found: Suspect, by: str, width: int) -> list[Content]:
-    """Everything that speaks for and against a suspect."""
-    lines = wrap(line((safe(found.name), "strong"), "  ", safe(found.summary)), width)
-    lines += [line((f"score {number(found.score)}: ranks, is no probability", "dim")), BLANK]
-    for label, texts in (
-        ("explains", found.explains),
-        ("for", found.for_),
-        ("against", found.against),
-        ("not examined", found.not_examined),
-        ("look next", (found.next_probe,) if found.next_probe else ()),
-    ):
-        for place, text in enumerate(texts or ("–",)):
-            word = label if place == 0 else ""
-            lines += wrap(line((word.ljust(14), "bold"), safe(text)), width, indent=14)
-    return [*lines, BLANK, *wrap(line((safe(by, 2000), "dim")), width)]
 
 
 def as_text(

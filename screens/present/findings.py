@@ -15,6 +15,8 @@ from cockpit.triage.by_target import PerTarget
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.registry import short
+from cockpit.triage.suspects import Suspect
+from cockpit.triage.suspicion.certainty import Certainty
 from cockpit.units import count, duration
 from screens.present.lines import GLYPHS, ago, fit, line, middle, safe, since
 from screens.shown import Shown
@@ -129,23 +131,34 @@ class Start:
 
 def start(shown: Shown, found: Sequence[FindingRow]) -> Start:
     """The first suspect's strongest own finding that has a runbook; else the worst there is."""
-    if not shown.suspects:
+    first = next(iter(shown.suspects), None)
+    if first is None:
         return Start(None, "no suspect: at the worst")
-    first = shown.suspects[0]
-    if not first.target:
-        return Start(None, "suspect 1 is no single target: at the worst")
-    own = (
+    if why := _unfit(first):
+        return Start(None, f"{why}: at the worst")
+    own = [
         row
         for row in found
         if isinstance(row, OpenFinding)
         and row.cleared is None
-        and row.target == first.target
+        and (row.target == first.target or row.id in first.own)
         and shown.best(row)
-    )
-    best = next(own, None)
+    ]
+    order = {id_: place for place, id_ in enumerate(first.own)}
+    best = min(own, key=lambda row: order.get(row.id, len(order)), default=None)
     if best is None:
         return Start(None, "suspect 1 has no finding with a runbook: at the worst")
     return Start(key(best), "at suspect 1", best)
+
+
+def _unfit(first: Suspect) -> str:
+    """Why nobody is led to the first suspect; empty: it is named, and is one target."""
+    if not first.target:
+        return "suspect 1 is no single target"
+    if first.verdict is not Certainty.UNCLEAR:
+        return ""
+    unseen_ = first.reason.startswith("not examined")
+    return "suspect 1 is unseen" if unseen_ else "cannot tell"
 
 
 def key(row: FindingRow) -> Hashable:

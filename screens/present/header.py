@@ -250,14 +250,3 @@ def banner(shown: Shown, missed: int, width: int) -> Content | None:
         )
         return line((text.ljust(width), "alert"))
     return dark_line(shown, width)
-
-
-def suspect_line(shown: Shown, width: int) -> Content:
-    """The prime suspect in one line, for small terminals."""
-    if not shown.suspects:
-        return line((" no suspect ", "dim"), (safe(shown.suspects_by), "faint"))
-    first = shown.suspects[0]
-    text = line(
-        (" suspect ", "critical bold"), (safe(first.name), "strong"), f": {safe(first.summary)}"
-    )
-    return sides(text, line((f"explains {len(first.explains)} ", "dim")), width)

@@ -7,15 +7,14 @@ from datetime import datetime
 
 from textual.content import Content
 
-from cockpit.triage.board import Board
-from cockpit.triage.finding import Severity
 from cockpit.triage.suspects import Suspect
-from screens.present.evidence import suspects
-from screens.present.header import suspect_line
+from screens.present import suspects as present
 from screens.present.lines import line
 from screens.shown import Shown
 from screens.widgets.panes import set_title
 from screens.widgets.rowlist import RowList, RowView
+
+_MOST = 3
 
 
 def _key(row: Suspect) -> Hashable:
@@ -27,13 +26,11 @@ def _fields(row: Suspect) -> Mapping[str, str]:
 
 
 class Suspects(RowList[Suspect]):
-    """What probably caused it, and how that was found."""
+    """What probably caused it, and how sure that is."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        self._lines: list[Content] = []
         self.small = False
         self._shown: Shown | None = None
-        self._counted: tuple[Board, int] | None = None
         view: RowView[Suspect] = RowView(
             key=_key, draw=self._draw, fields=_fields, columns=frozenset({"name", "kind", "text"})
         )
@@ -43,34 +40,33 @@ class Suspects(RowList[Suspect]):
         if self._shown is None:
             return line("")
         if self.small:
-            return suspect_line(self._shown, width)
-        found = self._shown.suspects
-        return suspects(found, self._shown.suspects_by, self._total(), width)[found.index(row)]
-
-    def _total(self) -> int:
-        if self._shown is None:
-            return 0
-        board = self._shown.board
-        if self._counted is None or self._counted[0] is not board:
-            found = board.open.values()
-            mild = sum(1 for f in found if f.finding.severity is Severity.INFO)
-            self._counted = (board, len(found) - mild)
-        return self._counted[1]
+            return present.one_line(self._shown, width)
+        return present.draw(row, self._shown, width)
 
     def line_at(self, y: int, width: int) -> tuple[Content, str]:
-        """A suspect; without any, how they would be found."""
-        if self._shown is not None and not self.shown:
-            drawn = suspects((), self._shown.suspects_by, 0, width)
-            return (drawn[0] if y == 0 else line("")), ""
+        """A suspect; without any, why there is none."""
+        if self._shown is not None and not self.rows:
+            drawn = present.one_line if self.small else present.nobody
+            return (drawn(self._shown, width) if y == 0 else line("")), ""
         content, look = super().line_at(y, width)
         return content, look or ("suspect" if self.small and self.shown else "")
 
     def refresh_from(self, shown: Shown) -> None:
-        """Draw this moment; the pane is as high as it has suspects."""
+        """Draw this moment; the pane is as high as it has suspects, and never above three lines:
+        where it cannot tell, that is the first of them, and the list scrolls.
+        """
         self._shown = shown
-        rows = list(shown.suspects[:1] if self.small else shown.suspects[:3])
-        height = 1 if self.small else max(1, len(rows)) + 2
+        rows = list(shown.suspects[:1] if self.small else shown.suspects[:_MOST])
+        head = None if self.small else present.cannot_tell(shown)
+        self.set_head([head] if head is not None else [])
+        high = min(_MOST, max(1, len(rows)) + (head is not None))
+        height = 1 if self.small else high + 2
         if self.styles.height is None or self.styles.height.value != height:
             self.styles.height = height
         self.show(rows, shown.moment)
-        set_title(self, line("Prime suspects"))
+        set_title(self, present.title(shown))
+
+    def named_at(self, when: float) -> str:
+        """The name of the selected suspect as the screen showed it at a moment; empty: none."""
+        drawn = self.drawn_at(when)
+        return str(drawn[1]) if isinstance(drawn, tuple) else ""

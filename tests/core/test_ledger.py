@@ -240,7 +240,7 @@ async def test_a_broken_promise_is_on_the_board_with_its_runbook_and_is_nobodys_
         assert one.id == ("front", "STEP_PROMISE_BROKEN", "b/terminate")
         assert SAYS in one.finding.summary
         assert made.best(one) == "promise-broken"
-        assert list(made.suspects) == []
+        assert made.judgement.suspects == ()
         assert EntryKind.FINDING_OPENED in {entry.kind for entry in incident.entries}
         assert "'Terminate' broken" in {row.text for row in made.timeline()}
     finally:

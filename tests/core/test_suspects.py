@@ -14,9 +14,10 @@ from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.registry import kinds, natures
-from cockpit.triage.suspects import Suspect
+from cockpit.triage.suspects import Suspect, judge
 from cockpit.triage.suspects import suspects as judged
 from cockpit.triage.suspicion.certainty import Certainty
+from cockpit.triage.suspicion.guilt import Said
 from cockpit.triage.target import Target
 from cockpit.triage.together import InZone
 from cockpit.triage.topology import DependencyGraph
@@ -137,6 +138,27 @@ def test_a_change_after_it_began_is_never_told_as_before() -> None:
     assert one.change is None
     assert not any("before it began" in text for text in (one.summary, *one.for_, *one.against))
     assert any("15m 00s after it began: a response, or a consequence" in t for t in one.against)
+
+
+def test_the_story_is_told_in_the_order_in_which_it_began_and_what_came_after_apart() -> None:
+    lock, wrong = began(LOCK, 1300), began(WRONG, 1200)
+    late, early = release(-300), release(-1500)
+    state = board(
+        seen(wrong, name="alb", probe="alb.p"),
+        seen(lock, name="db", probe="db.p"),
+        sick("tg", "TG_UNHEALTHY_TARGETS"),
+        sick("db", "PG_VAC_DEAD"),
+        changes=(early, late),
+    )
+    one = first_of(state)
+    assert one.name == "db"
+    assert [(link.name, link.at) for link in one.chain] == [
+        (f"{LOCK}@db", at(-1300)),
+        (f"{WRONG}@alb", at(-1200)),
+        ("TG_UNHEALTHY_TARGETS@tg", None),
+    ], "a risk is no part of it, and what nobody can date comes last"
+    assert one.after == (late,)
+    assert [id_.code for id_ in one.own] == [LOCK, "PG_VAC_DEAD"]
 
 
 def test_a_lock_below_explains_more_than_the_release_above_it() -> None:
@@ -285,17 +307,29 @@ def placed(name: str) -> Target:
     return replace(target(name), settings=AwsResource(aws="prod", id=name))
 
 
+PLACED = DependencyGraph((target("alb", "one", kind="alb"), placed("one"), placed("two")))
+
+
+def in_halves(sick_elsewhere: bool) -> Board:
+    rows = (sick(n, snapshot=Halves(n, sick_elsewhere)) for n in ("one", "two"))
+    return board(sick("alb", WRONG), *rows)
+
+
 def test_a_zone_is_suspected_where_nearly_all_that_is_sick_stands_in_it() -> None:
-    graph = DependencyGraph((target("alb", "one", kind="alb"), placed("one"), placed("two")))
-
-    def looked(sick_elsewhere: bool) -> Board:
-        rows = (sick(n, snapshot=Halves(n, sick_elsewhere)) for n in ("one", "two"))
-        return board(sick("alb", WRONG), *rows)
-
-    one = first_of(looked(False), graph)
+    one = first_of(in_halves(False), PLACED)
     assert (one.name, one.kind) == ("zone zone-a", "zone")
     assert one.explains == (f"{WRONG}@alb", f"{LOCK}@one", f"{LOCK}@two")
-    assert first_of(looked(True), graph).name == "one"
+    assert first_of(in_halves(True), PLACED).name == "one"
+
+
+def test_a_zone_that_a_person_names_stays_and_one_that_is_ruled_out_goes() -> None:
+    state = in_halves(False)
+    guilty = judge(state, PLACED, known=EVERY_CODE, said={"zone zone-a": Said(True, "ana")})
+    first = guilty.suspects[0]
+    assert (first.name, first.said) == ("zone zone-a", "ana")
+    assert first.for_[0] == "this is it, says ana"
+    ruled = judge(state, PLACED, known=EVERY_CODE, said={"zone zone-a": Said(False, "ana")})
+    assert "zone zone-a" not in {each.name for each in ruled.suspects}
 
 
 def test_a_region_is_suspected_where_services_are_silent_and_aws_says_so() -> None:

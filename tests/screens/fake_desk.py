@@ -16,6 +16,7 @@ from cockpit.errors import BlindError, CockpitError, DoesNotApply, Reason, Refus
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.objectives import RecoveryClock
+from cockpit.incident.said import GUILTY, INNOCENT
 from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
 from cockpit.redact import SecretText
 from cockpit.runbooks.earlier import DoneBefore
@@ -29,7 +30,10 @@ from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.related import RankedChanges, Relating
-from cockpit.triage.suspects import Suspect
+from cockpit.triage.suspects import Judgement, Suspect
+from cockpit.triage.suspicion.certainty import Certainty
+from cockpit.triage.suspicion.chain import Link
+from cockpit.triage.suspicion.ruled_out import RuledOut
 from cockpit.triage.target import Target
 from cockpit.triage.topology import DependencyGraph
 from cockpit.triage.view import Column, Offer, Row, Table
@@ -235,28 +239,35 @@ def board() -> Board:
         open={each.id: each for each in findings},
         cleared=(recovered,),
         changes=(
-            Change(at=ago(minutes=24), kind="ecs.deployment", target="checkout",
-                   summary="task definition 41 → 42: image 8c1f → 9ad0", actor="ci-deployer",
-                   source="ecs.DescribeServices"),
+            DEPLOYED,
             Change(at=ago(minutes=109), kind="ec2.security_group", target="", summary="sg-0ab1 + 443",
                    actor="bob"),
         ),
     )  # fmt: skip
 
 
+DEPLOYED = Change(
+    at=ago(minutes=24), kind="ecs.deployment", target="checkout", actor="ci-deployer",
+    summary="task definition 41 → 42: image 8c1f → 9ad0", source="ecs.DescribeServices",
+)  # fmt: skip
 SUSPECTS = (
     Suspect(
         rank=1, kind="target", name="orders-db", target="orders-db", score=0.82,
         summary="pid 4242 idle in transaction 14m blocks 61 sessions, 97 of 100 connections used",
+        verdict=Certainty.LIKELY, began=ago(minutes=16, seconds=5), felt=(3, 3),
         explains=("PG_SAT_CONNECTIONS@orders-db", "TG_UNHEALTHY@checkout-tg",
                   "ALB_5XX@shop-alb", "ECS_COUNT@checkout"),
+        chain=(Link("PG_SAT_CONNECTIONS@orders-db", ago(minutes=16, seconds=5), timedelta(seconds=15)),
+               Link("TG_UNHEALTHY@checkout-tg", ago(minutes=16)),
+               Link("ALB_5XX@shop-alb", None)),
+        after=(Change(at=ago(minutes=5), kind="ecs.scaling", target="checkout", summary="6 → 9 tasks"),),
         for_=("2 findings of its own, the worst critical", "3 sick targets need it"),
         against=("requests/s is flat",), next_probe="postgres.locks",
     ),
     Suspect(
-        rank=2, kind="change", name="deploy checkout:42", target="checkout", score=0.4,
-        summary="by ci-deployer at 02:35, 6 min before the first symptom",
-        explains=("TG_UNHEALTHY@checkout-tg", "ALB_5XX@shop-alb"),
+        rank=2, kind="target", name="checkout", target="checkout", score=0.4, felt=(2, 3),
+        summary="4 of 6 tasks run", verdict=Certainty.POSSIBLE, began=ago(minutes=15),
+        change=DEPLOYED, explains=("TG_UNHEALTHY@checkout-tg", "ALB_5XX@shop-alb"),
         not_examined=("CloudTrail (denied)",),
     ),
 )  # fmt: skip
@@ -450,9 +461,9 @@ class FakeDesk:
         self.next_update: datetime | None = NOW + timedelta(minutes=3, seconds=12)
         self.recovery: RecoveryClock | None = None
         self.suspects: Sequence[Suspect] = SUSPECTS
-        self.suspects_by = (
-            "the deepest unhealthy target in the dependency graph; latest change before it"
-        )
+        self.ruled_out: Sequence[RuledOut] = ()
+        self.said: list[tuple[str, str]] = []
+        self.refuses: CockpitError | None = None
         self.entries: list[TimelineRow] = list(ENTRIES)
         self.notes: list[str] = []
         self.looks: list[str] = []
@@ -476,6 +487,26 @@ class FakeDesk:
         """The board's changes against what the board says is wrong."""
         self._relating.refresh(self.board, ago(minutes=40))
         return self._relating.newest
+
+    @property
+    def judgement(self) -> Judgement:
+        return Judgement(tuple(self.suspects), tuple(self.ruled_out))
+
+    async def say_of(self, suspect: str, word: str) -> None:
+        """As the desk does: who is innocent is no suspect any more, a word is taken back."""
+        if self.refuses is not None:
+            raise self.refuses
+        self.said.append((suspect, word))
+        by = self.status.actor
+        self.ruled_out = [each for each in self.ruled_out if each.target != suspect]
+        self.suspects = [
+            replace(each, said=by if word == GUILTY else "") if each.name == suspect else each
+            for each in self.suspects
+            if each.name != suspect or word != INNOCENT
+        ]
+        if word == INNOCENT:
+            self.ruled_out.append(RuledOut(suspect, (), at=self.now(), until=None, by=by))
+        self.changed()
 
     def timeline(self) -> Sequence[TimelineRow]:
         return tuple(self.entries)

@@ -14,6 +14,7 @@ from cockpit.runbooks.stop_loss import Interrupt
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
+from cockpit.triage.suspicion.certainty import Certainty
 from screens.confirm import HELD, SETTLE, ConfirmScreen
 from screens.help import KeysScreen
 from screens.main import MainScreen
@@ -101,6 +102,16 @@ async def test_it_starts_at_the_first_suspects_strongest_finding_that_has_a_runb
         assert [of.code for _, of in desk.runs] == ["PG_SAT_CONNECTIONS"]
 
 
+async def test_strongest_is_what_speaks_most_against_it_and_not_what_is_worst(
+    desk: FakeDesk, show: Shows
+) -> None:
+    idle = next(f for f in desk.board.open.values() if f.finding.code == "PG_SESS_IDLE_TX")
+    first, *rest = desk.suspects
+    desk.suspects = (replace(first, own=(idle.id,)), *rest)
+    async with show(desk) as pilot:
+        assert "PG_SESS_IDLE_TX" in pilot.app.screen.query_one(EvidencePane).text
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -111,6 +122,10 @@ async def test_it_starts_at_the_first_suspects_strongest_finding_that_has_a_runb
             "suspect 1 has no finding with a runbook: at the worst",
             id="nothing to do about the suspect",
         ),
+        pytest.param({"reason": "weak evidence"}, "cannot tell: at the worst", id="cannot tell"),
+        pytest.param(
+            {"reason": "not examined (denied)"}, "suspect 1 is unseen: at the worst", id="unseen"
+        ),
     ],
 )
 async def test_without_such_a_finding_it_starts_at_the_worst_and_says_so(
@@ -119,6 +134,9 @@ async def test_without_such_a_finding_it_starts_at_the_worst_and_says_so(
     first, *rest = desk.suspects
     target = str(change.get("target", ""))
     desk.suspects = () if "suspects" in change else (replace(first, target=target), *rest)
+    if "reason" in change:
+        unclear = replace(first, verdict=Certainty.UNCLEAR, reason=str(change["reason"]))
+        desk.suspects = (unclear, *rest)
     async with show(desk) as pilot:
         assert told in text(pilot)
         assert pilot.app.screen.query_one(Findings).cursor == 0

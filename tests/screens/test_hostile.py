@@ -18,6 +18,9 @@ from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.suspects import Suspect
+from cockpit.triage.suspicion.certainty import Certainty
+from cockpit.triage.suspicion.chain import Link
+from cockpit.triage.suspicion.ruled_out import RuledOut
 from cockpit.triage.view import Column, Offer, Row, Table
 from tests.screens.conftest import FULL, SMALL, Shows, press, settle, text
 from tests.screens.fake_desk import FakeDesk, FakeRun, ago, entry
@@ -57,21 +60,25 @@ def hostile_desk(bad: str) -> FakeDesk:
     found = make(bad, Severity.CRITICAL, bad, on=bad, subject=bad, probe=bad, likely=(bad,),
                  against=(bad,), next=bad,
                  evidence=(Evidence(bad, bad, bad), Evidence(bad, 3, bad, 2, (1.0, 2.0))))  # fmt: skip
+    change = Change(at=ago(minutes=1), kind=bad, target=bad, summary=bad, actor=bad, source=bad)
     desk.board = Board(
         readings={LookId(bad, bad): reading, LookId("catalog", bad): blind},
         open={found.id: found},
         cleared=(replace(found, cleared=ago(seconds=9), id=found.id._replace(code="GONE")),),
-        changes=(
-            Change(at=ago(minutes=1), kind=bad, target=bad, summary=bad, actor=bad, source=bad),
-        ),
+        changes=(change,),
     )
     desk.suspects = (
         Suspect(
             rank=1, kind=bad, name=bad, score=0.5, summary=bad, explains=(bad,), for_=(bad,),
-            against=(bad,), not_examined=(bad,), next_probe=bad,
+            against=(bad,), not_examined=(bad,), next_probe=bad, said=bad, reason=bad,
+            verdict=Certainty.UNCLEAR if len(bad) % 2 else Certainty.LIKELY,
+            change=change, after=(change,), chain=(Link(bad, ago(minutes=2)), Link(bad, None)),
         ),
     )  # fmt: skip
-    desk.suspects_by = bad
+    desk.ruled_out = (
+        RuledOut(bad, (), at=ago(minutes=1), until=None, by=bad),
+        RuledOut(bad, (bad,), at=ago(minutes=1), until=ago(minutes=-1)),
+    )
     desk.entries = [replace(entry(1, ago(minutes=2), EntryKind.NOTE, bad, bad), word=bad[:20])]
     desk.headline = replace(desk.headline, title=bad)
     desk.status = replace(
@@ -103,7 +110,7 @@ async def test_no_pane_parses_what_comes_from_outside(
     async with show(desk, FULL) as pilot:
         assert clean(text(pilot))
         for keys in (
-            ("1", "enter"), ("escape", "2", "end", "enter"), ("escape", "3", "enter"), ("v",),
+            ("1", "O"), ("escape", "1", "enter"), ("escape", "2", "end", "enter"), ("escape", "3", "enter"), ("v",),
             ("escape", "down"), ("T",), ("escape", "3", "home", "y"), ("5", "end", "R"),
             ("escape", "n"), ("escape", "space"),
         ):  # fmt: skip

@@ -279,11 +279,6 @@ def test_a_long_label_of_a_plan_is_not_cut() -> None:
     assert told[-2:] == ["will run       x", "may go on then 12"]
 
 
-def test_without_a_suspect_the_pane_says_what_was_looked_for() -> None:
-    (told,) = evidence.suspects((), "the deepest unhealthy target", 0, 80)
-    assert plain(told) == "No suspect. Looked for: the deepest unhealthy target"
-
-
 def test_a_step_that_captured_nothing_says_none() -> None:
     run = FakeRun(CONNECTIONS, FakeDesk(), "orders-db")
     first = replace(run.steps[0], status="ok", captured={"findings": []})

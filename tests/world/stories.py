@@ -229,7 +229,9 @@ async def told_as_ours(desk: Desk, step: str, within: float = 30) -> None:
     await until(lambda: any(c.own for c in desk.board.changes), "ours", seconds=within)
     ours = [change for change in desk.board.changes if change.own]
     assert [change.own for change in ours] == [step]
-    assert not {suspect.name for suspect in desk.suspects} & {change.summary for change in ours}
+    assert not {suspect.name for suspect in desk.judgement.suspects} & {
+        change.summary for change in ours
+    }
     assert any(f"ours: {step}" in row.text for row in desk.timeline())
 
 
