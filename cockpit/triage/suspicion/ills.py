@@ -281,7 +281,7 @@ def aged(ills: Sequence[Ill], onset: Onset) -> list[Ill]:
 
 
 def _standing(ill: Ill) -> Ill:
-    grave = ill.role is StoryRole.RISK and ill.severity is Severity.CRITICAL
+    grave = ill.role is StoryRole.RISK and ill.severity >= Severity.HIGH
     return replace(ill, role=StoryRole.EITHER, stands=True) if grave else ill
 
 
