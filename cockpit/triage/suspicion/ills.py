@@ -134,13 +134,18 @@ def _by_neighbours(ills: Sequence[Ill], graph: DependencyGraph) -> Iterator[Ill]
     felt = {(i.home, i.found.target) for i in ills if i.role is StoryRole.SYMPTOM}
     needs = {target.name: target.needs for target in graph.targets}
     dropped = {each.home for each in ills if Trait.SAYS_DROP in each.traits and not each.gone}
+    loaded = {each.home for each in ills if Trait.LOAD in each.traits and not each.gone}
     mute = {each.home for each in ills if Trait.NO_ANSWER in each.traits}
     for each in ills:
         here = {each.home, *graph.above(each.home)}
         seen_above = any(home in here and there != each.home for home, there in felt)
         wrong_check = Trait.CAUSE_UNLESS_FELT in each.traits and not seen_above
         hangs = Trait.HANGS in each.traits and not mute.isdisjoint(here)
-        if wrong_check or hangs:
+        lets_through = Trait.COLD in each.traits and any(
+            home != each.home and not graph.above(home).isdisjoint(graph.above(each.home))
+            for home in loaded
+        )
+        if wrong_check or hangs or lets_through:
             yield replace(each, role=StoryRole.CAUSE)
         elif each.role is StoryRole.SYMPTOM and not dropped.isdisjoint(needs.get(each.home, ())):
             yield replace(each, role=StoryRole.EITHER)  # what it asks is asked less: it begins here
