@@ -127,12 +127,13 @@ class MainScreen(PanesScreen, part=Where.MAIN):
             best = shown.best(row) if isinstance(row, OpenFinding) else ""
             role = shown.status.role
             return evidence.as_text(row, shown.board, shown.moment, role, runbook=best)
+        if isinstance(pane, Suspects):
+            read = pane.to_read
+            return reasoning.sentences(read, shown) if read or not shown.suspects else ""
         if isinstance(pane, EvidencePane) or pane.chosen is None:
             return ""
         if name == "timeline":
             return whole(pane.chosen)
-        if isinstance(pane, Suspects):
-            return reasoning.sentences(pane.chosen, shown)
         return pane.view.draw(pane.chosen, 400, shown.moment).plain.strip()
 
     # -- actions -------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         elif name == "systems":
             self._open_system(self.query_one(Systems).chosen)
         elif name == "suspects":
-            self._open_suspect(self.query_one(Suspects).chosen)
+            self._open_suspect(self.query_one(Suspects).to_read)
         else:
             row = self.query_one(Findings).chosen
             if isinstance(row, OpenFinding):

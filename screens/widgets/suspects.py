@@ -66,6 +66,12 @@ class Suspects(RowList[Suspect]):
         self.show(rows, shown.moment)
         set_title(self, present.title(shown))
 
+    @property
+    def to_read(self) -> Suspect | None:
+        """The one whose reasoning is read: the selected one; on one line, whoever stands there."""
+        there = self.shown[0] if self.small and self.shown else None
+        return self.chosen or there
+
     def named_at(self, when: float) -> str:
         """The name of the selected suspect as the screen showed it at a moment; empty: none."""
         drawn = self.drawn_at(when)

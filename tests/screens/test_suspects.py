@@ -264,7 +264,8 @@ async def test_not_this_and_taking_it_back(role: Role, show: Shows) -> None:
         await settle(pilot)
         assert "possible suspect checkout" in text(pilot)
         assert toasts(pilot)[-1] == "orders-db: not this, in the record · O takes it back"
-        await press(pilot, "down", "enter")
+        await press(pilot, "enter")
+        assert "checkout  4 of 6 tasks run" in text(pilot), "who stands in the only line is read"
         assert f"orders-db, ruled out by {desk.status.actor}, 02:59:10" in text(pilot)
         await press(pilot, "escape", "O")
         await until(pilot, lambda: desk.said[1:] == [("orders-db", OPEN)], "it is taken back")
@@ -303,6 +304,8 @@ async def test_nothing_is_said_by_a_slip(desk: FakeDesk, show: Shows) -> None:
         await settle(pilot)
         await press(pilot, "N", "enter")
         assert "No suspect is selected" in toasts(pilot)[-1], "another stands in its line"
+        await press(pilot, "y")
+        assert toasts(pilot)[-1] == "Nothing to copy here"
         assert desk.said == []
 
 
