@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema
 from markdown_it import MarkdownIt
 
+from cockpit.desk.suspicion import entry_of
 from cockpit.incident.said import GUILTY, INNOCENT, OPEN
 from cockpit.report.postmortem import render, schema
 from cockpit.report.story import gather
+from cockpit.triage.changes import Change
+from cockpit.triage.suspects import Suspect
+from cockpit.triage.suspicion.certainty import Certainty
+from cockpit.triage.suspicion.ruled_out import RuledOut
 from tests.core.records import Told, entries
 from tests.core.test_export import HOSTILE, Record, markdown, section
 
-_CACHE: Told = (
-    "suspect",
-    "likely: cache – KEYS took 900 ms",
-    {
-        "target": "cache",
-        "name": "cache",
-        "verdict": "likely",
-        "reason": "",
-        "began": "2026-11-21T02:36:00.000Z",
-        "change": "elasticache.failover on cache: to the replica",
-        "for": ["KEYS took 900 ms: RD_LAT_EXPENSIVE_CMD@cache, a cause"],
-        "against": ["does not explain TG_NO_HEALTHY_TARGETS@tg"],
-        "not_examined": ["queue (denied)"],
-        "ruled_out": [
-            {
-                "target": name,
-                "probes": ["postgres.locks"],
-                "by": by,
-                "at": "2026-11-21T02:41:30.000Z",
-                "until": None if by else "2026-11-21T02:45:30.000Z",
-            }
-            for name, by in (("db", ""), ("catalog", ""), ("mail", "ana"))
-        ],
-    },
+_LOOKED = datetime(2026, 11, 21, 2, 41, 30, tzinfo=UTC)
+_LOCKS = ("postgres.locks",)
+_TEXT, _DATA = entry_of(
+    Suspect(
+        rank=1,
+        kind="target",
+        name="cache",
+        score=0.8,
+        summary="KEYS took 900 ms",
+        target="cache",
+        verdict=Certainty.LIKELY,
+        change=Change(
+            at=_LOOKED, kind="elasticache.failover", target="cache", summary="to the replica"
+        ),
+        began=_LOOKED - timedelta(seconds=330),
+        for_=("KEYS took 900 ms: RD_LAT_EXPENSIVE_CMD@cache, a cause",),
+        against=("does not explain TG_NO_HEALTHY_TARGETS@tg",),
+        not_examined=("queue (denied)",),
+    ),
+    [
+        RuledOut("db", _LOCKS, at=_LOOKED, until=_LOOKED + timedelta(minutes=4)),
+        RuledOut("catalog", _LOCKS, at=_LOOKED, until=_LOOKED + timedelta(minutes=4)),
+        RuledOut("mail", (), at=_LOOKED, until=None, by="ana"),
+    ],
 )
+_CACHE: Told = ("suspect", _TEXT, {**_DATA, "target": "cache"})
 
 
 def _said(name: str, word: str, by: str = "ana") -> Told:
