@@ -45,7 +45,16 @@ SICK_ONES = "".join(TARGET.format(a=1, b=n) for n in range(3)).replace(
     "<State>healthy</State>",
     "<State>unhealthy</State><Reason>Target.Timeout</Reason><Description>Request timed out</Description>",
 )
-MEMBERS = SICK_ONES if "sick" in sys.argv else WELL_ONES
+SICK = "sick" in sys.argv
+USED = GROUP.replace("<LoadBalancerArns>", "<LoadBalancerArns><member>{balancer}</member>")
+LISTENERS = """<DescribeListenersResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/">
+<DescribeListenersResult><Listeners><member><ListenerArn>{balancer}/l</ListenerArn><Protocol>HTTP</Protocol>
+<Port>80</Port><DefaultActions><member><Type>forward</Type><TargetGroupArn>{arn}</TargetGroupArn></member>
+</DefaultActions></member></Listeners></DescribeListenersResult>
+<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></DescribeListenersResponse>"""
+RULES = """<DescribeRulesResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/">
+<DescribeRulesResult><Rules></Rules></DescribeRulesResult>
+<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></DescribeRulesResponse>"""
 
 calls: dict[str, int] = {}
 
@@ -57,12 +66,20 @@ def answer(body: bytes) -> str:
     calls[action] = calls.get(action, 0) + 1
     match action:
         case "DescribeTargetHealth":
-            return HEALTH.format(targets=MEMBERS)
+            return HEALTH.format(targets=SICK_ONES if SICK else WELL_ONES)
         case "DescribeTargetGroups":
             arns = [
                 values[0] for key, values in words.items() if key.startswith("TargetGroupArns.")
             ]
-            return GROUPS.format(groups="".join(GROUP.format(arn=arn) for arn in arns))
+            group = USED if SICK else GROUP
+            each = (group.format(arn=arn, balancer=_balancer(arn)) for arn in arns)
+            return GROUPS.format(groups="".join(each))
+        case "DescribeListeners":
+            balancer = words["LoadBalancerArn"][0]
+            arn = balancer.replace("loadbalancer/app", "targetgroup")
+            return LISTENERS.format(balancer=balancer, arn=arn)
+        case "DescribeRules":
+            return RULES
         case "DescribeTargetGroupAttributes":
             return ATTRIBUTES
         case "GetMetricData":
@@ -73,6 +90,11 @@ def answer(body: bytes) -> str:
             return IDENTITY
         case _:
             return "<ErrorResponse><Error><Code>InvalidAction</Code><Message>no</Message></Error></ErrorResponse>"
+
+
+def _balancer(group: str) -> str:
+    """Each group has its own."""
+    return group.replace("targetgroup", "loadbalancer/app")
 
 
 async def serve(port: int, latency: float) -> None:

@@ -46,13 +46,13 @@ arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/tg-{numbe
 
 
 @contextlib.contextmanager
-def stub(*words: str) -> Iterator[int]:
+def stub(*words: str, latency: float = LATENCY) -> Iterator[int]:
     """The stub in a process of its own, told `words` (`sick`); gives its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.stub", str(port), str(LATENCY * 1000), *words]
+        [sys.executable, "-m", "tests.bench.stub", str(port), str(latency * 1000), *words]
     )
     try:
         for _ in range(100):
@@ -63,6 +63,12 @@ def stub(*words: str) -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
+
+
+def counted(port: int) -> int:
+    """The stub's calls since this was asked before."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/calls") as told:
+        return sum(ast.literal_eval(told.read().decode()).values())
 
 
 def set_aside(process: int | str = "self") -> float:
@@ -130,8 +136,7 @@ def _measured(folder: Path, concurrency: int, *, gauge: bool) -> list[Row]:
     with stub() as port:
         path = written(folder / "bench.toml", port, concurrency=concurrency)
         took, late, unseen, cpu = asyncio.run(measure(path))
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/calls") as counted:
-            calls = sum(ast.literal_eval(counted.read().decode()).values())
+        calls = counted(port)
     by_latency = calls / concurrency * LATENCY
     floor = max(by_latency, cpu)
     what = f"{took:.2f} s, {calls} calls, CPU {cpu:.2f} s, {unseen} unseen"
