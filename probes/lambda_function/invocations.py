@@ -67,12 +67,12 @@ def errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         if first is None
         else "is that line new since the last release or alias change?",
         fact=False,
-        began=_failing_since(snapshot, settings),
+        began=failing_since(snapshot, settings),
         resolution=POINTS,
     )
 
 
-def _failing_since(snapshot: Snapshot, settings: Settings) -> datetime | None:
+def failing_since(snapshot: Snapshot, settings: Settings) -> datetime | None:
     """Since when minutes fail as is told of; with few invocations, since the first error."""
     errors, done = (of_hours(snapshot, each) for each in (snapshot.errors, snapshot.invocations))
     if error_rate(snapshot).enough(settings.least_invocations):

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, percent
+from probes.began import POINTS
+from probes.lambda_function.invocations import failing_since
 from probes.lambda_function.lines import is_full
 from probes.lambda_function.model import InvocationReport, Snapshot, logged
 from probes.lambda_function.settings import Settings
@@ -48,6 +50,8 @@ def out_of_memory(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("killed", killed, limit=settings.out_of_memory.first), *shown),
             likely=causes,
             next="give it more memory, or go back when it began with a release",
+            began=failing_since(snapshot, settings),
+            resolution=POINTS,
         )
         return
     share = None if most is None or not snapshot.memory_mb else most / snapshot.memory_mb
