@@ -8,7 +8,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import number, percent
 from probes.alb import begun
 from probes.alb.evidence import counted, grade_of, planned, said, share_of
-from probes.alb.model import TARGET_CODES, AlbGroup, Snapshot, group_rate
+from probes.alb.model import KEPT, TARGET_CODES, AlbGroup, Snapshot, group_rate, lately
 from probes.alb.settings import Settings
 from probes.began import POINTS, share_since
 from probes.metrics import Rate, history, is_blind, settled
@@ -197,8 +197,8 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             next="look at the certificate from outside",
             fact=False,
             began=share_since(
-                snapshot.cut(_TLS, 15),
-                snapshot.cut("NewConnectionCount", 15),
+                snapshot.cut(_TLS, KEPT),
+                snapshot.cut("NewConnectionCount", KEPT),
                 Thresholds(warning=settings.tls_errors),
             ),
             resolution=POINTS,
@@ -233,7 +233,7 @@ def silence(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """
     read = [series for series in snapshot.series.values() if not is_blind(series)]
     young = snapshot.age is not None and snapshot.age < 900
-    if not read or young or any(series.values for series in read):
+    if not read or young or any(lately(series, snapshot.at).values for series in read):
         return
     day = snapshot.requests_day
     stopped = day is not None and day >= settings.baseline

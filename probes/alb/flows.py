@@ -12,7 +12,7 @@ from cockpit.triage.finding import Finding, Severity, Thresholds
 from cockpit.units import number
 from probes.alb import begun
 from probes.alb.evidence import counted, grade_of, share_of
-from probes.alb.model import BLOCKED_IN, BLOCKED_OUT, FLOWS, REJECTED, Snapshot
+from probes.alb.model import BLOCKED_IN, BLOCKED_OUT, FLOWS, KEPT, REJECTED, Snapshot
 from probes.alb.settings import Settings
 from probes.began import POINTS, share_since
 from probes.metrics import Rate, is_blind, settled, together
@@ -44,7 +44,7 @@ def network(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 next="compare the idle timeouts of clients and targets with 350 s",
                 fact=False,
                 began=share_since(
-                    snapshot.cut(name, 15), snapshot.cut(FLOWS, 15), Thresholds(warning=limit)
+                    snapshot.cut(name, KEPT), snapshot.cut(FLOWS, KEPT), Thresholds(warning=limit)
                 ),
                 resolution=POINTS,
             )
@@ -92,8 +92,8 @@ def _rejected(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         next="look at the health of its target groups, then at its reserved capacity",
         fact=False,
         began=share_since(
-            snapshot.cut(REJECTED, 15),
-            together(snapshot.cut(REJECTED, 15), snapshot.cut(FLOWS, 15)),
+            snapshot.cut(REJECTED, KEPT),
+            together(snapshot.cut(REJECTED, KEPT), snapshot.cut(FLOWS, KEPT)),
             settings.rejected,
         ),
         resolution=POINTS,

@@ -6,8 +6,9 @@ in it (catalogue A §1.2). The safe whole is the larger of it and of all answers
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cockpit.connect.aws.answer import Answer, GivenText
@@ -61,6 +62,17 @@ ALWAYS = "ConsumedLCUs"
 GROUP_COUNTERS = (REQUESTS, "HTTPCode_Target_5XX_Count", "TargetConnectionErrorCount")
 
 
+KEPT = 60
+"""Minutes of each series that are read: who comes late still sees when it began."""
+_LATELY = timedelta(minutes=15)
+
+
+def lately(series: Series, at: datetime) -> Series:
+    """Its points of the last quarter of an hour, the newest ones that may change included."""
+    first = bisect_left(series.times, at - _LATELY)
+    return replace(series, times=series.times[first:], values=series.values[first:])
+
+
 class LoadBalancerState(Answer, frozen=True):
     """`code`: active, provisioning, active_impaired, failed."""
 
@@ -93,7 +105,7 @@ class GroupName(Answer, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlbGroup:
-    """A target group of the balancer, with its own counters of the last quarter of an hour."""
+    """A target group of the balancer, with its own counters of the last hour."""
 
     name: str
     arn: str
@@ -106,7 +118,7 @@ class AlbGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One look. `series` are per minute, of the last quarter of an hour, newest minutes included.
+    """One look. `series` are per minute, of the last hour, newest minutes included.
 
     Latencies are in seconds, of the last whole five minutes: percentiles are not averaged. None:
     no answer was measured.
@@ -127,7 +139,7 @@ class Snapshot:
     latency_p95: float | None = None
     latency_p99: float | None = None
     p95_buckets: Series = NO_DATA
-    """The percentile of each five minutes of the last quarter of an hour, those that are whole."""
+    """The percentile of each five minutes of the last hour, those that are whole."""
     latency_p95_day: float | None = None
     """A day earlier."""
     requests_day: float | None = None

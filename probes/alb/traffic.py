@@ -32,6 +32,7 @@ from probes.alb.model import (
     ELB_5XX,
     FLOWS,
     GROUP_COUNTERS,
+    KEPT,
     REQUESTS,
     REST_COUNTERS,
     AlbGroup,
@@ -40,6 +41,7 @@ from probes.alb.model import (
     Snapshot,
     group_rate,
     last_bucket,
+    lately,
     same_minutes,
 )
 from probes.alb.settings import Settings
@@ -49,7 +51,6 @@ from probes.target_group.model import balancer_dimension, group_dimension, names
 
 _LATENCY = "TargetResponseTime"
 _DAY = 24 * 60
-_QUARTER = 15
 """Minutes."""
 _ELB_ERRORS = "HTTPCode_ELB_5XX_Count"
 _GROUPS = "elbv2", "DescribeTargetGroups"
@@ -108,7 +109,7 @@ async def _application(
         groups=groups,
         latency_p50=last_bucket(latencies.get("p50", NO_DATA), at),
         latency_p95=last_bucket(latencies.get("p95", NO_DATA), at),
-        p95_buckets=settled(latencies.get("p95", NO_DATA), at, minutes=15, period=300),
+        p95_buckets=settled(latencies.get("p95", NO_DATA), at, minutes=KEPT, period=300),
         latency_p99=last_bucket(latencies.get("p99", NO_DATA), at),
         latency_p95_day=latest(latencies.get("p95 a day ago", NO_DATA)),
         requests_day=same_minutes(day.get(REQUESTS, NO_DATA), at, days=1),
@@ -122,7 +123,7 @@ def _query(name: str, arn: str, stat: str = "Sum", *, period: int = 60) -> Metri
 
 
 async def _named(
-    aws: AwsReads, asked: Mapping[str, MetricQuery], *, minutes: int = 15, ago: int = 0
+    aws: AwsReads, asked: Mapping[str, MetricQuery], *, minutes: int = KEPT, ago: int = 0
 ) -> dict[str, Series]:
     found = await aws.metrics(tuple(asked.values()), minutes=minutes, ago=ago)
     return {name: found.get(each, NO_DATA) for name, each in asked.items()}
@@ -145,7 +146,7 @@ async def _network(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapsh
 
 async def _flows(aws: AwsReads, snapshot: Snapshot) -> dict[str, Series]:
     asked = {name: _query(name, snapshot.arn) for name in snapshot.counters}
-    found = await at_two_paces(aws, tuple(asked.values()), REST_COUNTERS, minutes=_QUARTER)
+    found = await at_two_paces(aws, tuple(asked.values()), REST_COUNTERS, minutes=KEPT)
     return {name: found.get(each, NO_DATA) for name, each in asked.items()}
 
 
@@ -155,7 +156,7 @@ async def _counters(aws: AwsReads, arn: str) -> dict[str, Series]:
     """
     asked = {name: _query(name, arn) for name in COUNTERS if name not in ELB_5XX}
     wanted = tuple(asked.values())
-    found = await at_two_paces(aws, wanted, REST_COUNTERS, minutes=_QUARTER)
+    found = await at_two_paces(aws, wanted, REST_COUNTERS, minutes=KEPT)
     series = {name: found.get(each, NO_DATA) for name, each in asked.items()}
     if not is_blind(series[REQUESTS]) and not settled(series[REQUESTS], clock.now()).values:
         series |= await _named(aws, {ALWAYS: _query(ALWAYS, arn)})
@@ -165,8 +166,8 @@ async def _counters(aws: AwsReads, arn: str) -> dict[str, Series]:
 
 
 def _counts(series: Series | None) -> bool:
-    """Whether there is anything to be told apart, or that cannot be told."""
-    return series is None or is_blind(series) or any(series.values)
+    """Whether there is anything of late to be told apart, or that cannot be told."""
+    return series is None or is_blind(series) or any(lately(series, clock.now()).values)
 
 
 async def _listed(aws: AwsReads) -> _Listed:
@@ -214,7 +215,7 @@ async def _measured(
         for group in groups[:_MOST_GROUPS]
         for name in names
     }
-    found = await aws.metrics(tuple(asked.values()), rest=not fail) if asked else {}
+    found = await aws.metrics(tuple(asked.values()), minutes=KEPT, rest=not fail) if asked else {}
     return tuple(replace(group, series=_of_group(group, asked, found)) for group in groups)
 
 
@@ -234,9 +235,7 @@ async def _latencies(aws: AwsReads, arn: str) -> dict[str, Series]:
     """Five-minute percentiles now, and the one of the same time a day earlier."""
     asked = {stat: _query(_LATENCY, arn, stat, period=300) for stat in ("p50", "p95", "p99")}
     day = {"p95 a day ago": asked["p95"]}
-    now, earlier = await asyncio.gather(
-        _named(aws, asked, minutes=15), _named(aws, day, minutes=10, ago=_DAY)
-    )
+    now, earlier = await asyncio.gather(_named(aws, asked), _named(aws, day, minutes=10, ago=_DAY))
     return {**now, **earlier}
 
 

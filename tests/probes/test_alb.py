@@ -461,3 +461,21 @@ def test_what_minutes_tell_began_with_the_first_bad_one(code: str, changes: dict
 
 def test_what_was_so_in_all_minutes_began_nobody_knows_when() -> None:
     assert told(alb(HTTPCode_ELB_5XX_Count=steady(20)), "ALB_5XX_ELB_RATE")[0] is None
+
+
+def test_an_outage_of_half_an_hour_still_shows_when_it_began() -> None:
+    long = Series(
+        tuple(AT.replace(second=0) - timedelta(minutes=59 - n) for n in range(60)),
+        (*[0.0] * 25, *[20.0] * 35),
+    )
+    seen = alb(
+        HTTPCode_ELB_5XX_Count=long,
+        RequestCount=steady(200, many=60),
+        HTTPCode_Target_2XX_Count=steady(180, many=60),
+    )
+    assert told(seen, "ALB_5XX_ELB_RATE") == (long.times[25], 90.0)
+
+
+def test_points_of_an_hour_ago_are_no_sign_of_life_now() -> None:
+    old = {"RequestCount": only(50, minutes_ago=40), "HTTPCode_Target_2XX_Count": None}
+    assert "METRICS_ABSENT" in found(alb(**old))

@@ -46,7 +46,7 @@ _QUIET = 5
 """Turns of `GATHERING` in which nobody asked and no call was under way, before a batch leaves:
 looks whose calls were answered together go on one after the other. Turns and not seconds: while the
 loop is busy with something else, no look can go on."""
-_DEPTHS = (15, 240, 1500, 4500)
+_DEPTHS = (60, 240, 1500, 4500)
 """Minutes: windows up to the same of these are one call, however long the longest of them is."""
 _FORGOTTEN = timedelta(hours=2)
 _ACTIVE = timedelta(seconds=180)
