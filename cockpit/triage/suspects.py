@@ -117,7 +117,7 @@ def judge(
     told.sort(key=lambda one: not one.said)
     ranked = tuple(replace(one, rank=place) for place, one in enumerate(told[:MOST], 1))
     named = {one.name for one in ranked}
-    innocent = (each for each in ruled_out(scene, reach) if each.target not in named)
+    innocent = (each for each in ruled_out(scene) if each.target not in named)
     return Judgement(ranked, tuple(innocent))
 
 

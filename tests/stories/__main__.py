@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tests.stories import every_family
 from tests.stories.finders import FINDERS, Answer
-from tests.stories.scoring import Score, steadiness
+from tests.stories.scoring import Score, shown, steadiness
 from tests.stories.writer import Case, build
 
 
@@ -79,7 +79,7 @@ def _print_cases(notes: list[tuple[Case, str, Sequence[Answer]]]) -> None:
 
 def _print_steadiness(cases: list[Case], name: str) -> None:
     live = [c for c in cases if c.horizon <= 150]
-    rows = [steadiness(c, FINDERS[name]) for c in live]
+    rows = [steadiness(c, shown() if name == "product" else FINDERS[name]) for c in live]
     named = zip(live, rows, strict=True)
     soon = sorted(r.right_after for c, r in named if not c.truth.abstain and r.right_after)
     print(

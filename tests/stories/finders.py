@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cockpit.triage.board import Board, OpenFinding
 from cockpit.triage.finding import Severity
-from cockpit.triage.suspects import suspects
+from cockpit.triage.suspects import Suspect, suspects
 from cockpit.triage.topology import DependencyGraph
 
 WITNESSES = frozenset({"alarms", "changes", "slo", "log_group"})
@@ -29,15 +29,17 @@ _Sick = Mapping[str, Sequence[OpenFinding]]
 _Key = Callable[[Board, DependencyGraph, str, Sequence[OpenFinding]], tuple[float, ...]]
 
 
+def answer(found: Suspect) -> Answer:
+    """A change stands beside its target."""
+    names = {found.name}
+    if found.change is not None:
+        names.add(f"{found.change.kind}@{found.change.target}")
+    return Answer(frozenset(names), found.verdict != "unclear")
+
+
 def product(board: Board, graph: DependencyGraph) -> list[Answer]:
-    """The rule of the product. A change stands beside its target."""
-    out = []
-    for each in suspects(board, graph):
-        names = {each.name}
-        if each.change is not None:
-            names.add(f"{each.change.kind}@{each.change.target}")
-        out.append(Answer(frozenset(names), each.verdict != "unclear"))
-    return out
+    """The rule of the product."""
+    return [answer(each) for each in suspects(board, graph)]
 
 
 def _sick(board: Board, graph: DependencyGraph) -> dict[str, list[OpenFinding]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -131,26 +131,50 @@ def _ill(
 
 def _by_neighbours(ills: Sequence[Ill], graph: DependencyGraph) -> Iterator[Ill]:
     """What an ill is can depend on what is felt beside it."""
-    felt = {(i.home, i.found.target) for i in ills if i.role is StoryRole.SYMPTOM}
+    beside = _Beside(ills, graph)
     needs = {target.name: target.needs for target in graph.targets}
-    dropped = {each.home for each in ills if Trait.SAYS_DROP in each.traits and not each.gone}
-    loaded = {each.home for each in ills if Trait.LOAD in each.traits and not each.gone}
-    mute = {each.home for each in ills if Trait.NO_ANSWER in each.traits}
     for each in ills:
-        here = {each.home, *graph.above(each.home)}
-        seen_above = any(home in here and there != each.home for home, there in felt)
-        wrong_check = Trait.CAUSE_UNLESS_FELT in each.traits and not seen_above
-        hangs = Trait.HANGS in each.traits and not mute.isdisjoint(here)
-        lets_through = Trait.COLD in each.traits and any(
-            home != each.home and not graph.above(home).isdisjoint(graph.above(each.home))
-            for home in loaded
-        )
-        if wrong_check or hangs or lets_through:
+        if any(
+            makes_a_cause(each) for trait, makes_a_cause in beside.causes if trait in each.traits
+        ):
             yield replace(each, role=StoryRole.CAUSE)
-        elif each.role is StoryRole.SYMPTOM and not dropped.isdisjoint(needs.get(each.home, ())):
+        elif each.role is StoryRole.SYMPTOM and beside.asks_less(needs.get(each.home, ())):
             yield replace(each, role=StoryRole.EITHER)  # what it asks is asked less: it begins here
         else:
             yield each
+
+
+class _Beside:
+    """What is felt, loaded, mute or asked less, and where."""
+
+    def __init__(self, ills: Sequence[Ill], graph: DependencyGraph) -> None:
+        self._above = graph.above
+        self._felt = {(i.home, i.found.target) for i in ills if i.role is StoryRole.SYMPTOM}
+        now = [each for each in ills if not each.gone]
+        self._dropped = {each.home for each in now if Trait.SAYS_DROP in each.traits}
+        self._loaded = {each.home for each in now if Trait.LOAD in each.traits}
+        self._mute = {each.home for each in ills if Trait.NO_ANSWER in each.traits}
+        self.causes: Sequence[tuple[Trait, Callable[[Ill], bool]]] = (
+            (Trait.CAUSE_UNLESS_FELT, self._is_wrong_check),
+            (Trait.HANGS, self._hangs),
+            (Trait.COLD, self._lets_through),
+        )
+
+    def asks_less(self, needs: Collection[str]) -> bool:
+        """Whether nobody asks one of these any more."""
+        return not self._dropped.isdisjoint(needs)
+
+    def _is_wrong_check(self, ill: Ill) -> bool:
+        here = {ill.home, *self._above(ill.home)}
+        return not any(home in here and there != ill.home for home, there in self._felt)
+
+    def _hangs(self, ill: Ill) -> bool:
+        return not self._mute.isdisjoint({ill.home, *self._above(ill.home)})
+
+    def _lets_through(self, ill: Ill) -> bool:
+        callers = self._above(ill.home)
+        others = self._loaded - {ill.home}
+        return any(not callers.isdisjoint(self._above(home)) for home in others)
 
 
 class _Homes:

@@ -31,6 +31,7 @@ class Reach:
         self._callers = cache(scene.above)
         self._below = cache(scene.below)
         self._place_began = cache(self._began)
+        self._serves = cache(self._services_of)
         self._limits = cache(self._takes)
         self._over = cache(self._who_feels)
         self._loaded = {name for name, ills in scene.ills.items() if has(ills, Trait.LOAD)}
@@ -100,9 +101,11 @@ class Reach:
         return frozenset().union(*map(self._scene.graph.above, loaded))
 
     def _served(self, place: Locus, target: str) -> bool:
-        services = self._scene.services
-        own = services.get(target, "")
-        return bool(own) and any(services.get(member) == own for member in place.members)
+        own = self._scene.services.get(target, "")
+        return bool(own) and own in self._serves(place)
+
+    def _services_of(self, place: Locus) -> frozenset[str]:
+        return frozenset(self._scene.services[member] for member in place.members)
 
     def _came_after(self, place: Locus, target: str) -> bool:
         here, there = self._place_began(place), self._target_began(target)

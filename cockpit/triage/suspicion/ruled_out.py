@@ -10,7 +10,6 @@ from cockpit.triage.nature import StoryRole
 from cockpit.triage.probe import Reading, Seen
 from cockpit.triage.registry import registry
 from cockpit.triage.suspicion import weights
-from cockpit.triage.suspicion.reach import Reach
 from cockpit.triage.suspicion.scene import Locus, Scene
 
 _BEGINS = frozenset({StoryRole.CAUSE, StoryRole.EITHER, StoryRole.EVENT})
@@ -31,13 +30,14 @@ class RuledOut:
     """Who said so; empty: the looks."""
 
 
-def ruled_out(scene: Scene, reach: Reach) -> Iterator[RuledOut]:
+def ruled_out(scene: Scene) -> Iterator[RuledOut]:
     """Lapses when one of its looks ages or goes blind, and when something is changed there."""
     total = sum(scene.felt.values())
     if not total:
         return
     for place in dict.fromkeys(scene.places.values()):
-        explains = sum(w * reach.of(place, name) for name, w in scene.felt.items())
+        needing = {*place.members, *scene.above(place)}
+        explains = sum(scene.felt[name] for name in needing & scene.felt.keys())
         if explains >= weights.FELT_LEAST * total and (looks := _innocent(scene, place)):
             yield RuledOut(
                 place.main,
