@@ -27,6 +27,8 @@ def dark_line(shown: Shown, width: int) -> Content | None:
     """
     if shown.status.sweep_took is None:
         return None
+    if not any(sight.nothing for _, sight in _SIGHTS.of(shown.board.readings)):
+        return None  # asked for at each drawing: thousands that are well are not sorted for it
     places = _by_place(shown)
     dark = {name: seen for name, seen in places.items() if name and _nothing(seen)}
     if not dark or len(dark) == len(places):
