@@ -130,6 +130,16 @@ class History(Sequence[Entry]):
                 with self._lock:  # meanwhile a body may have been taken out of it
                     self._blocks[number] = self._blocks[number] or packed
 
+    def lines(self) -> Iterator[str]:
+        """The stored line of each, in order."""
+        for number in range(len(self._blocks)):
+            block = self._blocks[number]
+            if isinstance(block, tuple):
+                yield from map(chain.line, block)
+            else:
+                yield from self._lines_of(number)
+        yield from map(chain.line, self._warm)
+
     def find(self, seq: int) -> int:
         """The place of the entry with that number; -1: there is none."""
         if seq <= 0:

@@ -33,10 +33,18 @@ from cockpit.incident.reader import (
 from cockpit.incident.record import Incident
 from cockpit.incident.recovery import Mended, mend
 from cockpit.incident.severity import Level
+from cockpit.incident.sound import sound
 from cockpit.incident.spill_file import SpillFile, is_private, spare_folders
 from cockpit.incident.sqlite import leave_letter, reserve
 from cockpit.incident.state import FOLDED, IncidentState, IncidentStatus, fold
-from cockpit.incident.stored import StoredJournal, stored_in, torn_after, with_spilled
+from cockpit.incident.stored import (
+    Output,
+    StoredJournal,
+    output_troubles,
+    stored_in,
+    torn_after,
+    with_spilled,
+)
 from cockpit.incident.writer import SqliteJournal
 
 __all__ = ["Incident", "Incidents", "Summary", "data_folder"]
@@ -97,11 +105,12 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """An incident that is only read, and how it is stored."""
+    """An incident that is only read, and how it is stored. The lines may be read once."""
 
     incident: Incident
-    stored: StoredJournal
+    lines: Iterable[str]
     verdict: chain.Verdict
+    outputs: tuple[Output, ...]
 
 
 class Incidents:
@@ -182,10 +191,24 @@ class Incidents:
         return self.examined(name).incident
 
     def examined(self, name: str = "") -> Examined:
-        """The same with its stored lines and whether they hold, read once. Raises as `resume`."""
+        """The same with its stored lines and whether they hold. Raises as `resume`."""
         name = self.find(name)
         author = Author.here("", Role.TRIAGE)
         follower = Follower(self.path(name), last=0, bring=lambda entries: None)
+        if found := sound(self.path(name), self._spill(name)):
+            incident = Incident(
+                name,
+                author,
+                entries=found.history,
+                scan=found.scan,
+                journal=follower,
+                watching=True,
+                holder=self.holder(name),
+                release=found.lines.close,
+            )
+            incident.troubles = tuple(output_troubles(found.outputs))
+            incident.waiting = waiting(found.letters)
+            return Examined(incident, found.history.lines(), found.scan.verdict(), found.outputs)
         stored = self.stored(name)
         examined = chain.Examination(quickly=True)
         entries = _in_order(entry for line in stored.lines if (entry := examined.take(line)))
@@ -199,7 +222,8 @@ class Incidents:
         )
         incident.troubles = stored.troubles(incident.entries)
         incident.waiting = waiting(stored.letters)
-        return Examined(incident, stored, examined.verdict())
+        outputs = stored.outputs(incident.entries)
+        return Examined(incident, stored.lines, examined.verdict(), outputs)
 
     def lines(self, name: str) -> tuple[str, ...]:
         """The stored lines of an incident, also those that are no entries.

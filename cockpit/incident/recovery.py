@@ -15,21 +15,20 @@ from cockpit import units
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import GENESIS, BadEntry, Entry
 from cockpit.incident.history import History
-from cockpit.incident.keep import Keeper, StoredLines
+from cockpit.incident.keep import Keeper
 from cockpit.incident.reader import (
     Damaged,
     Unreadable,
     Unwritable,
-    bare_rows,
     blobs,
     letters,
     log_of,
     plain_reason,
     reading,
     rows_after,
-    size_of,
 )
-from cockpit.incident.scan import Scan, scanned
+from cockpit.incident.scan import Scan
+from cockpit.incident.sound import sound
 from cockpit.incident.spill_file import SpillFile, file_stamp
 from cockpit.incident.sqlite import remove_rows
 from cockpit.incident.stored import (
@@ -67,10 +66,6 @@ class Mended:
     """What a long journal came to, of which nothing had to be made; None: of all entries."""
     keeper: Keeper | None = None
     """Brings its entries into memory, once it is started; until then they are in the file."""
-
-
-LONG = 2_000
-"""Entries of a journal that is checked without making all of them."""
 
 
 def mend(path: Path, spill: SpillFile) -> Mended:
@@ -114,34 +109,18 @@ def mend(path: Path, spill: SpillFile) -> Mended:
 
 
 def _sound(path: Path, spill: SpillFile) -> Mended | None:
-    """A long journal with which nothing is the matter: all of it is checked, but only what the
-    incident comes to is made. None: it is to be read with care, which says what is wrong.
-    """
-    try:
-        if not spill.empty or wal.tail(log_of(path).read_bytes()).torn:
-            return None
-    except FileNotFoundError:
-        pass  # no log: all is in the file
-    except OSError:
+    """A long journal with which nothing is the matter. None: it is to be read with care."""
+    found = sound(path, spill)
+    if found is None:
         return None
-    try:
-        with reading(path) as connection:
-            scan = scanned(bare_rows(connection)) if size_of(connection) >= LONG else None
-            if scan is None:
-                return None
-            around = StoredJournal(lines=(), blobs=checked(blobs(connection)))
-            left = tuple(letters(connection))
-        lines = StoredLines(path)
-    except (Damaged, Unreadable, OSError):
-        return None
-    history = History.stored(scan.count, lines)
+    found.lines.let_go()
     return Mended(
-        history,
-        scan.count,
-        remarks=tuple(output_troubles(around.outputs_of(scan.outputs))),
-        letters=left,
-        scan=scan,
-        keeper=Keeper(history, lines),
+        found.history,
+        found.scan.count,
+        remarks=tuple(output_troubles(found.outputs)),
+        letters=found.letters,
+        scan=found.scan,
+        keeper=Keeper(found.history, found.lines),
     )
 
 

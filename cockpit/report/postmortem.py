@@ -82,7 +82,7 @@ def pieces(
     *,
     format: str = "md",  # noqa: A002  (the word that people type)
     blameless: bool = False,
-    lines: Sequence[str] = (),
+    lines: Iterable[str] = (),
     verdict: chain.Verdict | None = None,
     around: Around = NOTHING_AROUND,
     at: datetime | None = None,

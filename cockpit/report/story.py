@@ -106,6 +106,7 @@ def gather(
 
     `verdict`: of the stored lines, None: of the entries. `at` is the time of the export; None: now.
     """
+    entries = tuple(entries)  # read a dozen times
     rows = timeline(entries)
     texts = {row.seq: row.text for row in rows}
     notes = [row.text for row in rows if row.kind is EntryKind.NOTE]
@@ -113,7 +114,7 @@ def gather(
         id=name,
         state=fold(entries),
         exported_at=at or clock.now(),
-        entries=tuple(entries),
+        entries=entries,
         people=_people(entries),
         rows=rows,
         metrics=measure(entries),

@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 
 from cockpit.desk.recorder import still_open, taken_away
 from cockpit.desk.recoveries import recoveries
-from cockpit.incident import chain, history, keep, newest, recovery, scan
+from cockpit.incident import chain, history, keep, newest, scan, sound
 from cockpit.incident.entry import BODY, GENESIS, SEEN, Entry, EntryKind, to_json, without_body
 from cockpit.incident.history import History
 from cockpit.incident.incident import Incident
 from cockpit.incident.newest import NewestRows
 from cockpit.incident.standing import Standing
+from cockpit.incident.stored import Around
 from cockpit.incident.timeline import timeline
+from cockpit.report.postmortem import pieces
 from tests import patience
 from tests.core import records
 from tests.core.records import Told, entries, journal, opened, resumed, stored_lines
@@ -174,7 +176,7 @@ def test_what_is_no_text_is_not_sound() -> None:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Journals of these tests are long."""
-    monkeypatch.setattr(recovery, "LONG", 20)
+    monkeypatch.setattr(sound, "LONG", 20)
     monkeypatch.setattr(keep, "LATER", 0)
     monkeypatch.setattr(history, "BLOCK", 8)
     monkeypatch.setattr(history, "_WARM", 16)
@@ -401,3 +403,45 @@ def test_a_timeline_that_grows_stays_small_and_as_if_it_were_made_anew(
     assert shown[1:] == tuple(
         row for row in timeline(incident.entries) if row.seq in {r.seq for r in shown}
     )
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "md"])
+def test_an_export_of_a_long_journal_is_that_of_every_other(
+    tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    incident = written(tmp_path)
+    incident.record(EntryKind.REDACTION, "a secret", data={"redacts": 5})
+    incident.record(EntryKind.NOTE, "x" * 20_000)
+    incident.close()
+    exports: list[str] = []
+    for least in (20, 10_000):
+        monkeypatch.setattr(sound, "LONG", least)
+        found = records.store(tmp_path).examined("1")
+        assert (None in found.incident.entries._blocks) == (least == 20)
+        around = Around(found.outputs, {}, found.incident.troubles, found.incident.waiting)
+        exports.append(
+            "".join(
+                pieces(
+                    found.incident,
+                    format=form,
+                    lines=found.lines,
+                    verdict=found.verdict,
+                    around=around,
+                    at=records.START,
+                )
+            )
+        )
+        found.incident.close()
+    assert exports[0] == exports[1]
+    assert "x" * 100 in exports[0]
+
+
+def test_an_export_sees_one_moment_while_somebody_writes(tmp_path: Path, short: None) -> None:
+    incident = written(tmp_path)
+    found = records.store(tmp_path).examined("1")
+    incident.record(EntryKind.REDACTION, "a secret", data={"redacts": 5})
+    assert incident.settle()
+    verdict = chain.verify(found.lines)
+    assert (verdict.holds, verdict.entries) == (True, found.verdict.entries)
+    found.incident.close()
+    incident.close()

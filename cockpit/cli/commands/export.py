@@ -37,15 +37,14 @@ def export(
 
     with starting():
         examined = record_access(ctx).store.examined(name)
-    incident, stored, verdict = examined.incident, examined.stored, examined.verdict
-    outputs = stored.outputs(incident.entries)
+    incident, verdict, outputs = examined.incident, examined.verdict, examined.outputs
     contents = {one.name: incident.output(one.name) or "" for one in outputs}
     around = Around(outputs, contents, incident.troubles, incident.waiting)
     report = pieces(
         incident,
         format=form,
         blameless=blameless,
-        lines=stored.lines,
+        lines=examined.lines,
         verdict=verdict,
         around=around,
     )

@@ -55,7 +55,7 @@ def timeline(
     click.echo(_heading(incident), err=True)
     for row in rows:
         say(_row_line(row))
-    for intent in () if incident.holder else unfinished(incident.entries):
+    for intent in () if incident.holder else unfinished(incident.done):
         words = text.visible(intent.text, 120)
         click.echo(f"unknown: how step {intent.seq} ({words}) ended; verify it", err=True)
     return tell_store(incident.id, incident.troubles, incident.waiting)
