@@ -26,7 +26,7 @@ from cockpit.redact import MASKER, masked
 from cockpit.report.blameless import NOTICE, Roles, roles_of
 from cockpit.report.markdown import Markdown, code, finished
 from cockpit.report.story import Story, Trouble, gather
-from cockpit.report.suspected import Cause, Cleared, Suspected
+from cockpit.report.suspected import Cleared, ConfirmedCause, Suspected
 from cockpit.secret_shapes import may_have_shapes
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ def _trouble(one: Trouble) -> dict[str, Any]:
     }
 
 
-def _cause(one: Cause) -> dict[str, Any]:
+def _cause(one: ConfirmedCause) -> dict[str, Any]:
     return {
         "seq": one.seq,
         "at": clock.stamp(one.at),

@@ -37,7 +37,7 @@ class Suspected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class ConfirmedCause:
     """What a person said that it was."""
 
     seq: int
@@ -68,7 +68,7 @@ class Cleared:
 class Suspicion:
     """All that is told of suspects. Nobody stands in two of these."""
 
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[ConfirmedCause, ...] = ()
     suspects: tuple[Suspected, ...] = ()
     """In the order of writing; at most three."""
     ruled_out: tuple[Cleared, ...] = ()
@@ -82,7 +82,7 @@ def suspicion_of(entries: Sequence[Entry], texts: Mapping[int, str]) -> Suspicio
     words = newest_words(entries)
     newest = {each.name: each for each in (_suspected(e, texts[e.seq]) for e in told)}
     causes = tuple(
-        Cause(seq=e.seq, at=e.when, name=name, by=e.actor, suspected=newest.get(name))
+        ConfirmedCause(seq=e.seq, at=e.when, name=name, by=e.actor, suspected=newest.get(name))
         for name, e in words.items()
         if e.data["said"] == GUILTY
     )

@@ -18,7 +18,7 @@ from cockpit.triage.nature import Codes, StoryRole
 from cockpit.triage.registry import natures
 from cockpit.triage.suspicion import weights
 from cockpit.triage.suspicion.certainty import Certainty, verdict
-from cockpit.triage.suspicion.chain import Link, came_after, chain, reached
+from cockpit.triage.suspicion.chain import ChainLink, came_after, chain, reached
 from cockpit.triage.suspicion.guilt import Judged, Said, judged
 from cockpit.triage.suspicion.ills import Ill, strongest
 from cockpit.triage.suspicion.lines import ordered
@@ -64,7 +64,7 @@ class Suspect:
     """`CODE@target` of what it explains."""
     own: tuple[FindingId, ...] = ()
     """What ails it itself and is open, what speaks most against it first."""
-    chain: tuple[Link, ...] = ()
+    chain: tuple[ChainLink, ...] = ()
     """Its story in the order in which it began, what nobody can date last."""
     after: tuple[Change, ...] = ()
     """What was changed there only after it began: no cause of it."""

@@ -13,7 +13,7 @@ from cockpit.triage.changes import Change
 from cockpit.triage.probe import Blind
 from cockpit.triage.suspects import JUDGED_BY, Suspect
 from cockpit.triage.suspicion.certainty import Certainty
-from cockpit.triage.suspicion.chain import Link
+from cockpit.triage.suspicion.chain import ChainLink
 from cockpit.triage.suspicion.ruled_out import RuledOut
 from cockpit.units import count, duration
 from screens.present.lines import BLANK, ago, capital, line, safe, wrap
@@ -139,7 +139,7 @@ def _change(change: Change, moment: datetime) -> str:
     return f"{change_words(change, moment)} on {safe(target, 80)}: {safe(change.summary)}"
 
 
-def _link(link: Link, moment: datetime) -> str:
+def _link(link: ChainLink, moment: datetime) -> str:
     over = " (over)" if link.over else ""
     if link.at is None:
         return f"time unknown: {safe(link.name)}{over}"

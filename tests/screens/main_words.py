@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.screens.fake_desk import FakeDesk, FakeRun
+from tests.screens.fake_desk import FakeDesk
+from tests.screens.fake_run import FakeRun
 
 
 def begun(desk: FakeDesk) -> FakeRun:

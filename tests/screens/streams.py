@@ -33,7 +33,8 @@ from screens.widgets.lineview import LineView
 from screens.widgets.runbook import RunbookPane
 from tests.probes.test_data_recordings import REAL
 from tests.recorded import FOLDER
-from tests.screens.fake_desk import NOW, FakeDesk, FakeRun
+from tests.screens.fake_desk import NOW, FakeDesk
+from tests.screens.fake_run import FakeRun
 from tests.screens.strict import StrictApp
 
 Act = tuple[str, str, str]

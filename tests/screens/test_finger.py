@@ -35,8 +35,9 @@ from tests.screens.conftest import (
     toasts,
     until,
 )
-from tests.screens.fake_desk import FakeDesk, FakeRun, ago
+from tests.screens.fake_desk import FakeDesk, ago
 from tests.screens.fake_desk import finding as make
+from tests.screens.fake_run import FakeRun
 from tests.screens.main_words import begun
 from tests.screens.streams import StreamDesk, Watched, fed, generated, recorded
 

@@ -19,13 +19,14 @@ from cockpit.triage.finding import Evidence, Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.suspects import Suspect
 from cockpit.triage.suspicion.certainty import Certainty
-from cockpit.triage.suspicion.chain import Link
+from cockpit.triage.suspicion.chain import ChainLink
 from cockpit.triage.suspicion.ruled_out import RuledOut
 from cockpit.triage.view import Column, Offer, Row, Table
 from tests.screens.conftest import FULL, SMALL, Shows, press, settle, text
-from tests.screens.fake_desk import FakeDesk, FakeRun, ago, entry
+from tests.screens.fake_desk import FakeDesk, ago, entry
 from tests.screens.fake_desk import finding as make
 from tests.screens.fake_desk import target as make_target
+from tests.screens.fake_run import FakeRun
 
 HOSTILE = {
     "markup and a secret": (
@@ -72,7 +73,7 @@ def hostile_desk(bad: str) -> FakeDesk:
             rank=1, kind=bad, name=bad, score=0.5, summary=bad, explains=(bad,), for_=(bad,),
             against=(bad,), not_examined=(bad,), next_probe=bad, said=bad, reason=bad,
             verdict=Certainty.UNCLEAR if len(bad) % 2 else Certainty.LIKELY,
-            change=change, after=(change,), chain=(Link(bad, ago(minutes=2)), Link(bad, None)),
+            change=change, after=(change,), chain=(ChainLink(bad, ago(minutes=2)), ChainLink(bad, None)),
         ),
     )  # fmt: skip
     desk.ruled_out = (

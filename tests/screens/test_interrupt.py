@@ -11,7 +11,8 @@ from cockpit.runbooks.plan import Outcome
 from cockpit.runbooks.stop_loss import Interrupt
 from screens.confirm import ConfirmScreen
 from tests.screens.conftest import FULL, SMALL, TINY, Shows, press, text, toasts
-from tests.screens.fake_desk import FakeDesk, FakeRun
+from tests.screens.fake_desk import FakeDesk
+from tests.screens.fake_run import FakeRun
 from tests.screens.main_words import begun
 
 WORSE = "PG_SAT_CONNECTIONS at orders-db is critical, was not there before the step"

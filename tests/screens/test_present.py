@@ -27,8 +27,9 @@ from screens.filter import parse
 from screens.present import evidence, findings, header, lines, runbook, systems, table, timeline
 from screens.shown import Shown, take
 from tests.core.builders import blind
-from tests.screens.fake_desk import CONNECTIONS, NOW, SESSIONS, FakeDesk, FakeRun, ago, board, entry
+from tests.screens.fake_desk import CONNECTIONS, NOW, SESSIONS, FakeDesk, ago, board, entry
 from tests.screens.fake_desk import finding as make
+from tests.screens.fake_run import FakeRun
 
 
 def shown(desk: FakeDesk | None = None) -> Shown:
@@ -581,21 +582,3 @@ def test_a_step_that_does_not_apply_now_says_so() -> None:
     assert plain(runbook.draw(row, 60, NOW)).endswith("not now")
     told = runbook._details(first.step, row.state, 60, full=False)
     assert "does not apply now: not true: it runs" in plain(told[0])
-
-
-@pytest.mark.parametrize(
-    ("name", "width", "expected"),
-    [
-        pytest.param("orders-db", 12, "orders-db   ", id="there is room"),
-        pytest.param("deployment of checkout:1742", 14, "deploym…t:1742", id="a revision stays"),
-        pytest.param("orders-db-replica-2", 10, "order…ca-2", id="and so does a number"),
-        pytest.param("a:0123456789abc", 10, "a…56789abc", id="of a very long one its end"),
-        pytest.param("日本語日本語日本", 11, "日本語…日本", id="wide letters"),
-        pytest.param("orders-db", 7, "orders…", id="no room for two ends"),
-    ],
-)
-def test_names_are_cut_in_the_middle_and_keep_what_tells_them_apart(
-    name: str, width: int, expected: str
-) -> None:
-    assert lines.middle(name, width) == expected
-    assert lines.cells(lines.middle(name, width)) == width

@@ -17,7 +17,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """One thing of the story."""
 
     name: str
@@ -35,9 +35,9 @@ def reached(scene: Scene, reach: Reach, place: Locus) -> frozenset[str]:
     return frozenset(name for name in known if reach.of(place, name) >= weights.FELT_LEAST)
 
 
-def chain(scene: Scene, targets: Collection[str]) -> tuple[Link, ...]:
+def chain(scene: Scene, targets: Collection[str]) -> tuple[ChainLink, ...]:
     """What ails these targets, the earliest first, what nobody can date last."""
-    links: dict[str, Link] = {}
+    links: dict[str, ChainLink] = {}
     for name in targets:
         for ill in scene.ills.get(name, ()):
             if ill.tells and ill.role is not StoryRole.RISK:
@@ -47,17 +47,17 @@ def chain(scene: Scene, targets: Collection[str]) -> tuple[Link, ...]:
     return tuple(sorted(links.values(), key=_order))
 
 
-def _link(ill: Ill) -> Link:
+def _link(ill: Ill) -> ChainLink:
     if ill.onset is None:
-        return Link(ill.name, None, over=ill.gone)
-    return Link(ill.name, ill.onset.at, ill.onset.slack, over=ill.gone)
+        return ChainLink(ill.name, None, over=ill.gone)
+    return ChainLink(ill.name, ill.onset.at, ill.onset.slack, over=ill.gone)
 
 
-def _order(link: Link) -> tuple[datetime, bool, str]:
+def _order(link: ChainLink) -> tuple[datetime, bool, str]:
     return (link.at or _NEVER, link.over, link.name)
 
 
-def came_after(scene: Scene, targets: Collection[str], links: Sequence[Link]) -> tuple[Change, ...]:
+def came_after(scene: Scene, targets: Collection[str], links: Sequence[ChainLink]) -> tuple[Change, ...]:
     """What was changed at these targets surely after it began, oldest first: no cause of it."""
     first = next((link for link in links if link.at is not None), None)
     began = scene.onset.at + scene.onset.slack
