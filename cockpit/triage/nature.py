@@ -61,6 +61,8 @@ class Trait(StrEnum):
     word for its state is as ever."""
     NO_ANSWER = "no answer"
     """Who is asked does not answer at all."""
+    CEILING = "ceiling"
+    """A limit that somebody set: a cause where more load than usual comes from above."""
     TAKES_A_LIMIT = "takes a limit"
     """Uses up a limit of the account, so that others of its kind get no more."""
     CAUSE_UNLESS_FELT = "cause unless felt"
@@ -104,6 +106,7 @@ _TRAITS = {
     Trait.CAUSE_AT_CRITICAL: "when critical it is the outage",
     Trait.HANGS: "a cause where its target, or who needs it, gets no answer",
     Trait.NO_ANSWER: "who is asked does not answer",
+    Trait.CEILING: "a cause where more load than usual comes",
     Trait.TAKES_A_LIMIT: "others of the account get no more of it",
     Trait.CAUSE_UNLESS_FELT: "a cause where nobody above it is ill: then the check is wrong",
 }

@@ -266,6 +266,9 @@ PROBE = Probe(
         symptom=("ASG_BELOW_DESIRED", "ASG_AZ_IMBALANCE"),
         risk=("ASG_INSTANCE_RETAINED", "ASG_SINGLE_AZ", "ASG_ELB_CHECK_OFF", "ASG_SCALED_RECENTLY"),
         eye=("ASG_STATUS_UNKNOWN", "ASG_OBS_BLIND"),
-        traits={Trait.LOAD: ("ASG_NOT_REACTING", "ASG_AT_MAX", "EC2_CPU_SATURATED")},
+        traits={
+            Trait.LOAD: ("ASG_NOT_REACTING", "ASG_AT_MAX", "EC2_CPU_SATURATED"),
+            Trait.CEILING: ("ASG_AT_MAX",),
+        },
     ),
 )

@@ -354,6 +354,7 @@ PROBE = Probe(
         eye=("METRIC_STALE", "METRIC_NEVER", "ECS_OBS_BLIND"),
         traits={
             Trait.HANGS: ("METRIC_STALE",),
+            Trait.CEILING: ("ECS_AUTOSCALING_AT_MAX",),
             Trait.LOAD: ("ECS_CPU_SATURATED", "ECS_MEMORY_HIGH", "ECS_AUTOSCALING_AT_MAX"),
             Trait.SLOW_BURN: ("ECS_TASK_OOM", "ECS_MEMORY_HIGH"),
             Trait.BY_RELEASE: ("ECS_CRASH_LOOP", "ECS_TASK_OOM", "ECS_DEPLOYMENT_STUCK"),

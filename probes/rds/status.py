@@ -420,6 +420,7 @@ PROBE = Probe(
         eye=("RDS_STATUS_UNKNOWN", "RDS_PI_OFF", "METRIC_STALE", "METRIC_NEVER", "RDS_OBS_BLIND"),
         traits={
             Trait.HANGS: ("METRIC_STALE",),
+            Trait.CEILING: ("RDS_SERVERLESS_AT_MAX",),
             Trait.LOAD: (
                 "RDS_IO_SATURATED",
                 "RDS_CONNECTIONS_HIGH",

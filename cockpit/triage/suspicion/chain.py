@@ -57,7 +57,9 @@ def _order(link: ChainLink) -> tuple[datetime, bool, str]:
     return (link.at or _NEVER, link.over, link.name)
 
 
-def came_after(scene: Scene, targets: Collection[str], links: Sequence[ChainLink]) -> tuple[Change, ...]:
+def came_after(
+    scene: Scene, targets: Collection[str], links: Sequence[ChainLink]
+) -> tuple[Change, ...]:
     """What was changed at these targets surely after it began, oldest first: no cause of it."""
     first = next((link for link in links if link.at is not None), None)
     began = scene.onset.at + scene.onset.slack

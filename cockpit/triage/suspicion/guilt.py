@@ -115,6 +115,10 @@ def _damps(one: Judged) -> bool:
     return one.own > weights.DAMPER_LEAST or one.changed > weights.DAMPER_LEAST
 
 
+_DOWNWARDS = frozenset({Trait.LOAD, Trait.SAYS_DROP})
+"""What can be the doing of who asks: that it is asked more, or no more."""
+
+
 def _is_cause(ill: Ill) -> bool:
     return ill.role is StoryRole.CAUSE
 
@@ -133,6 +137,7 @@ class _Damping:
             for o in others
             if any(_is_cause(i) and Trait.HELD not in i.traits and not i.old for i in o.ills)
         }
+        self._below = {o.place.main: scene.below(o.place) for o in others}
         self._callers: Mapping[str, frozenset[str]] = {
             o.place.main: scene.above(o.place) for o in others
         }
@@ -160,6 +165,8 @@ class _Damping:
     def _power(self, one: Judged, other: Judged, ill: Ill, callers: frozenset[str]) -> float:
         share = self._reach.of(other.place, ill.home)
         name = other.place.main
+        if ill.home in self._below[name] and ill.traits.isdisjoint(_DOWNWARDS):
+            return 0.0
         if Trait.HELD in ill.traits:
             shares = not callers.isdisjoint(self._callers[name]) and name in self._causes
             share = weights.HELD_BY_CAUSE if shares else 0.0
@@ -168,7 +175,9 @@ class _Damping:
         if not share:
             return 0.0
         power = other.guilt * share
-        if ill.role is StoryRole.EITHER and other.own + other.changed < one.own + one.changed:
+        weaker = other.own + other.changed < one.own + one.changed
+        below = share >= weights.ABOVE  # what is below needs no more guilt to be why
+        if ill.role is StoryRole.EITHER and weaker and not below:
             power *= weights.WEAKER_CHANGE
         if name in self._loaders and Trait.LOAD in ill.traits:
             power = max(power, weights.BY_LOADER * share)

@@ -153,11 +153,13 @@ class _Beside:
         now = [each for each in ills if not each.gone]
         self._dropped = {each.home for each in now if Trait.SAYS_DROP in each.traits}
         self._loaded = {each.home for each in now if Trait.LOAD in each.traits}
+        self._loaders = {each.home for each in now if Trait.LOADER in each.traits}
         self._mute = {each.home for each in ills if Trait.NO_ANSWER in each.traits}
         self.causes: Sequence[tuple[Trait, Callable[[Ill], bool]]] = (
             (Trait.CAUSE_UNLESS_FELT, self._is_wrong_check),
             (Trait.HANGS, self._hangs),
             (Trait.COLD, self._lets_through),
+            (Trait.CEILING, self._more_comes),
         )
 
     def asks_less(self, needs: Collection[str]) -> bool:
@@ -170,6 +172,9 @@ class _Beside:
 
     def _hangs(self, ill: Ill) -> bool:
         return not self._mute.isdisjoint({ill.home, *self._above(ill.home)})
+
+    def _more_comes(self, ill: Ill) -> bool:
+        return not self._loaders.isdisjoint({ill.home, *self._above(ill.home)})
 
     def _lets_through(self, ill: Ill) -> bool:
         callers = self._above(ill.home)

@@ -71,7 +71,8 @@ class Reach:
 
     def _takes(self, place: Locus) -> frozenset[str]:
         """The kinds of which others get no more because of it."""
-        taking = has(self._scene.at(place), Trait.TAKES_A_LIMIT)
+        now = [ill for ill in self._scene.at(place) if not ill.gone]
+        taking = has(now, Trait.TAKES_A_LIMIT)
         return frozenset(place.kinds) if taking else frozenset()
 
     def _downwards(self, place: Locus, target: str) -> float:
