@@ -27,6 +27,8 @@ _SETTLING = 30.0
 """Beside the period of a point: a minute that was only half bad may pass for a good one."""
 POINTS = 60.0 + _SETTLING
 """Of points of a minute."""
+_LONGEST = 100 * 366 * 86_400.0
+"""Seconds: a number beyond is none of a duration, and none that a date can be counted back by."""
 _APART = 60.0
 """Seconds by which a source's clock may be ahead of ours."""
 _LATE = 5
@@ -36,8 +38,10 @@ _BETWEEN = 2
 
 
 def ago(at: datetime, seconds: float | None) -> datetime | None:
-    """So many seconds before the look."""
-    return None if seconds is None or seconds < 0 else at - timedelta(seconds=seconds)
+    """So many seconds before the look; None for what no service can have lasted."""
+    if seconds is None or not 0 <= seconds <= _LONGEST:
+        return None
+    return at - timedelta(seconds=seconds)
 
 
 def told(moment: datetime | None, at: datetime) -> datetime | None:

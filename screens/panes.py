@@ -49,11 +49,11 @@ class PanesScreen(CockpitScreen[None]):
         yield UnfinishedBar(id="unfinished")
         yield InterruptBar(id="interrupt")
         yield BetterBar(id="better")
-        yield Suspects(id="suspects")
+        yield Suspects(id="suspects").add_class("pane")
         with Horizontal(id="middle"):
             yield Systems(SYSTEMS_VIEW, id="systems", classes="pane")
             with Vertical(id="centre"):
-                yield Findings(id="findings")
+                yield Findings(id="findings").add_class("pane")
                 yield EvidencePane(id="evidence", classes="pane")
             yield RunbookPane(RUNBOOK_VIEW, id="runbook", classes="pane")
         yield Timeline(TIMELINE_VIEW, id="timeline", classes="pane")
@@ -61,10 +61,9 @@ class PanesScreen(CockpitScreen[None]):
 
     def on_mount(self) -> None:
         """The keys go to the findings."""
-        for name in ("suspects", "findings"):
-            self.query_one(f"#{name}").add_class("pane")
         super().on_mount()
-        self.query_one("#findings").focus()
+        for findings in self.query(Findings):  # none, where somebody left while it opened
+            findings.focus()
 
     def laid_out(self) -> None:
         """Decide which panes there is room for."""

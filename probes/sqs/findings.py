@@ -9,7 +9,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, number, percent
 from probes.baseline import usual
-from probes.began import POINTS, bad_since, ended_since
+from probes.began import POINTS, ago, bad_since, ended_since
 from probes.metrics import NO_DATA, held, history, is_blind, latest, settled, total
 from probes.sqs.model import Snapshot
 from probes.sqs.settings import Settings
@@ -34,9 +34,9 @@ def _hours(snapshot: Snapshot, series: Series) -> Series:
     return settled(series, snapshot.at, minutes=180)
 
 
-def _waits_since(series: Series, age: float) -> datetime:
+def _waits_since(series: Series, age: float) -> datetime | None:
     """When the message came that was that old within the newest minute."""
-    return series.times[-1] + timedelta(seconds=60 - age)
+    return ago(series.times[-1] + timedelta(seconds=60), age)
 
 
 def oldest(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
