@@ -265,6 +265,14 @@ def test_what_could_not_be_seen_for_a_reason_that_is_told_was_examined() -> None
     assert (one.name, one.verdict, one.not_examined) == ("db", Certainty.LIKELY, ())
 
 
+def test_what_the_newest_look_says_is_told_before_what_was_seen_until_it_failed() -> None:
+    gone = finding("PG_CONN_SHUTTING_DOWN", Severity.HIGH)
+    refused = replace(blind(Reason.UNREACHABLE, name="db", probe="db.p", found=gone), at=at(5))
+    one = first_of(board(sick("alb", WRONG), sick("db"), refused))
+    assert (one.name, one.summary) == ("db", "PG_CONN_SHUTTING_DOWN")
+    assert any(text.startswith(f"{LOCK} (not seen since): ") for text in one.for_)
+
+
 def test_a_circle_ends_and_the_member_with_the_cause_is_blamed() -> None:
     ring = DependencyGraph((target("a", "b", kind="alb"), target("b", "a", kind="postgres")))
     assert of(board(sick("a", WRONG), sick("b")), ring)[0] == "b"

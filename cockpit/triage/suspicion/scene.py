@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from cockpit.triage.board import Board
+from cockpit.triage.board import Board, LookId
 from cockpit.triage.changes import Change
 from cockpit.triage.feed import merged
 from cockpit.triage.nature import Codes, StoryRole, Trait
@@ -117,6 +117,14 @@ class Scene:
         """Why no look at it worked, also where that says what is wrong; empty: one did."""
         failed = [e.outcome for e in self._looks(place.main) if isinstance(e.outcome, Blind)]
         return failed[0].reason.value if len(failed) == len(self._looks(place.main)) > 0 else ""
+
+    def is_dark(self, ill: Ill) -> bool:
+        """Whether the look that saw it fails now, and says something else or nothing."""
+        newest = self.board.readings.get(LookId(ill.found.target, ill.found.probe))
+        outcome = newest.outcome if newest is not None else None
+        if not isinstance(outcome, Blind):
+            return False
+        return outcome.finding is None or outcome.finding.code != ill.code
 
     def not_examined(self, place: Locus) -> tuple[str, ...]:
         """What of it, and of what it needs, could not be looked at: `cache (denied)`."""

@@ -8,7 +8,7 @@ from cockpit.triage.nature import StoryRole, Trait
 from cockpit.triage.suspicion import weights
 from cockpit.triage.suspicion.blame import Blamed
 from cockpit.triage.suspicion.guilt import Judged
-from cockpit.triage.suspicion.ills import strongest
+from cockpit.triage.suspicion.ills import Ill, strongest
 from cockpit.triage.suspicion.reach import Reach
 from cockpit.triage.suspicion.scene import Scene, has
 from cockpit.units import count, duration
@@ -24,9 +24,14 @@ _ROLES = {
 }
 
 
+def _told_first(scene: Scene, one: Judged) -> list[Ill]:
+    """What ails it: what the newest looks say before what was seen until they went dark."""
+    return sorted(strongest(one.ills), key=scene.is_dark)
+
+
 def summary(scene: Scene, one: Judged) -> str:
     """One line: what it is."""
-    told = strongest(one.ills)
+    told = _told_first(scene, one)
     if kept_by_load(scene, one):
         over = told[0].found.finding.summary if told else change_words(one.blamed)
         return f"began with {over}; load keeps it: shed load first"
@@ -71,8 +76,8 @@ def speaks_for(scene: Scene, reach: Reach, one: Judged) -> Iterator[str]:
     """Why it is suspected."""
     if one.said:
         yield f"this is it, says {one.said}"
-    for ill in [i for i in strongest(one.ills) if i.value() > 0][:_SHOWN]:
-        over = " (over)" if ill.gone else ""
+    for ill in [i for i in _told_first(scene, one) if i.value() > 0][:_SHOWN]:
+        over = " (over)" if ill.gone else " (not seen since)" if scene.is_dark(ill) else ""
         yield f"{ill.found.finding.summary}{over}: {ill.name}, {_ROLES[ill.role]}"
     if one.blamed is not None and one.changed > weights.LEAST_GUILT:
         yield change_words(one.blamed)
